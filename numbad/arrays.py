@@ -1,0 +1,112 @@
+"""What the functional and the in-place layer do with arrays before a derivative runs, as functions for compiled code.
+
+The copies and zeros are *congruent* to an array of the layout that derivatives are made for: C stays C, F stays F, and
+any other layout becomes C. They are plain fills and memory copies, which can be differentiated again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic, overload, register_jitable
+
+from numbad.source import Body
+
+
+def duplicate(array):
+    """A copy; F order is kept, every other order becomes C."""
+    return array.copy(order="F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C")
+
+
+@overload(duplicate)
+def _duplicate(array):
+    if array.layout == "F" and array.ndim > 1:
+        return lambda array: array.T.copy().T
+    return lambda array: array.copy()
+
+
+def zeros(array):
+    """Zeros of the shape of an array; F order is kept, every other order becomes C."""
+    return np.zeros_like(duplicate(array))
+
+
+@overload(zeros)
+def _zeros(array):
+    return lambda array: np.zeros_like(array)
+
+
+def overlap(a, b):
+    """Whether two arrays may share memory: False is certain.
+
+    Their bounds must meet, and the distance between their first elements must be compatible with the greatest common
+    divisor of all strides; so two columns of one matrix do not overlap.
+    """
+    return np.may_share_memory(a, b)
+
+
+@overload(overlap)
+def _overlap(a, b):
+    body = Body(geometry=_geometry, step=_common_step)
+    for name, ndim in (("a", a.ndim), ("b", b.ndim)):
+        body.line(f"g{name} = geometry({name})")
+        body.line(f"low_{name} = g{name}[0]")
+        body.line(f"high_{name} = g{name}[0] + g{name}[1]")
+        body.line(f"empty_{name} = False")
+        for k in range(2, 2 + 2 * ndim, 2):
+            body.line(f"span = (g{name}[{k}] - 1) * g{name}[{k + 1}]")
+            body.line(f"empty_{name} |= g{name}[{k}] == 0")
+            body.line(f"low_{name} += min(span, 0)")
+            body.line(f"high_{name} += max(span, 0)")
+    body.line("if empty_a or empty_b or high_a <= low_b or high_b <= low_a:")
+    body.line("return False", 1)
+    body.line("common = 0")
+    for name, ndim in (("a", a.ndim), ("b", b.ndim)):
+        for k in range(2, 2 + 2 * ndim, 2):
+            body.line(f"common = step(common, g{name}[{k}], g{name}[{k + 1}])")
+    body.line("if common == 0:")
+    body.line("return True", 1)
+    body.line("offset = (gb[0] - ga[0]) % common")
+    body.line("return offset < ga[1] or offset > common - gb[1]")
+    return body.function("overlap", "a, b")
+
+
+@register_jitable
+def _common_step(common, length, stride):
+    """Greatest common divisor of `common` and the stride of a dimension, which counts if it has a second element."""
+    rest = abs(stride) if length > 1 else 0
+    while rest != 0:
+        common, rest = rest, common % rest
+    return common
+
+
+@intrinsic
+def _geometry(typingctx, array):
+    """`(address, itemsize, length 0, stride 0, length 1, stride 1, ...)`"""
+    def codegen(context, builder, signature, arguments):
+        struct = context.make_array(array)(context, builder, value=arguments[0])
+        pairs = zip(cgutils.unpack_tuple(builder, struct.shape, array.ndim),
+                    cgutils.unpack_tuple(builder, struct.strides, array.ndim), strict=True)
+        numbers = [builder.ptrtoint(struct.data, cgutils.intp_t), struct.itemsize,
+                   *(number for pair in pairs for number in pair)]
+        return context.make_tuple(builder, signature.return_type, numbers)
+
+    return types.UniTuple(types.intp, 2 + 2 * array.ndim)(array), codegen
+
+
+@intrinsic
+def congruent(typingctx, array, shadow, strided):
+    """Whether two arrays have equal shapes, and equal strides too if `strided` is True."""
+    def codegen(context, builder, signature, arguments):
+        structs = [context.make_array(ty)(context, builder, value=value)
+                   for ty, value in zip(signature.args[:2], arguments[:2], strict=True)]
+        same = {}
+        for field in ("shape", "strides"):
+            same[field] = ir.Constant(ir.IntType(1), 1)
+            for mine, other in zip(*(cgutils.unpack_tuple(builder, getattr(struct, field), array.ndim)
+                                     for struct in structs), strict=True):
+                same[field] = builder.and_(same[field], builder.icmp_signed("==", mine, other))
+        indifferent = builder.not_(arguments[2])
+        return builder.and_(same["shape"], builder.or_(same["strides"], indifferent))
+
+    return types.boolean(array, shadow, strided), codegen

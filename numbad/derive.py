@@ -1,0 +1,151 @@
+"""The whole journey on one page: Python function -> LLVM text -> engine -> LLVM text of its derivative.
+
+    frontend.lower          Numba compiles the function and its callees in a private target; nothing is run
+    preparation.prepared    LLVM inlines and simplifies, without destroying derivatives
+    pipeline.differentiate  the engine
+    (link)                  the caller's library takes the text in and optimises it together with its own code
+
+Results are kept in memory per dispatcher, argument types and request.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+from numba.core import types
+
+from numbad import frontend
+from numbad.errors import EngineError, Error, explain
+from numbad.passes import pipeline, preparation
+from numbad.passes.derivative.facts import Task
+from numbad.passes.derivative.plan import Options
+from numbad.passes.diagnostics import Bug, Refusal
+from numbad.passes.ir.function import Module
+from numbad.passes.ir.printer import print_module
+from numbad.passes.ir.types import DOUBLE, FLOAT, Type
+from numbad.passes.ir.verifier import verify
+from numbad.request import Request
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """LLVM text of a derivative and how it is called (see the module `abi`).
+
+    text        defines `symbol`; everything else in it is internal. It may be differentiated again.
+    lowered     the primal as Numba lowered it
+    shadows     the LLVM parameters of the primal that have a shadow parameter (0: result slot, 2...: arguments)
+    written     Python arguments: arrays that the primal may write
+    shadowed    Python arguments: arrays for which a shadow must be given
+    plans       what the reverse sweep stores and recomputes, as text, one plan a function
+    """
+
+    text: str
+    symbol: str
+    lowered: frontend.Lowered
+    shadows: tuple[int, ...]
+    written: frozenset[int]
+    shadowed: frozenset[int]
+    plans: tuple[str, ...]
+
+
+_cache: weakref.WeakKeyDictionary[Any, dict[object, Derivative]] = weakref.WeakKeyDictionary()
+_lock = threading.RLock()
+
+
+def derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
+           seed_text: str | None = None, options: Options = Options()) -> Derivative:  # noqa: B008
+    """The derivative of a dispatcher for these argument types.
+
+    Raises NoDerivative or Unsupported for what cannot be differentiated, EngineError for a bug of ours.
+    """
+    with _lock:
+        known = _cache.setdefault(dispatcher, {})
+        key = (argtypes, request, seed_text, options)
+        if key not in known:
+            known[key] = _derive(dispatcher, argtypes, request, seed_text, options)
+        return known[key]
+
+
+def _derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request, seed_text: str | None,
+            options: Options) -> Derivative:
+    watch = _Watch()
+    lowered = frontend.lower(dispatcher, argtypes)
+    watch("lower")
+    text = preparation.prepared(lowered.text, lowered.entry, frontend.machine())
+    watch("prepare")
+    task = _task(lowered, request)
+    try:
+        result = pipeline.differentiate(text, task, options, seed_text or "", watch)
+    except Refusal as refusal:
+        raise explain(refusal, request, lowered) from None
+    except (Bug, AssertionError, KeyError, ValueError, TypeError, AttributeError, IndexError) as bug:
+        if isinstance(bug, Error):
+            raise
+        raise EngineError(f"numbad failed in stage `{watch.stage}` on {lowered.name} ({lowered.filename}:"
+                          f"{lowered.line}): {type(bug).__name__}: {bug}") from bug
+    watch("link")
+    owners = {index: lowered.parameters[index - 2].argument for index in range(2, 2 + len(lowered.parameters))}
+    arrays = {i for i, p in enumerate(lowered.parameters, 2) if p.path and p.path[-1] == "data"}
+    return Derivative(
+        result.text, result.symbol, lowered, result.shadows,
+        frozenset(owners[i] for i in result.written if i in arrays),
+        frozenset(owners[i] for i in result.shadows if i in arrays), result.plans)
+
+
+def _task(lowered: frontend.Lowered, request: Request) -> Task:
+    """The request in terms of LLVM parameters: floats of active arguments, data pointers of active float arrays."""
+    active: set[int] = set()
+    contents: list[tuple[int, Type]] = []
+    for index, parameter in enumerate(lowered.parameters, 2):
+        element = _element(parameter.leaf if parameter.path[-1:] != ("data",) else _array_dtype(parameter))
+        is_data = parameter.path[-1:] == ("data",)
+        if element is None:
+            continue
+        if is_data:
+            contents.append((index, element))
+        if request.active[parameter.argument]:
+            active.add(index)
+    return Task(lowered.entry, request.mode, frozenset(active), tuple(contents), request.width, request.seeded,
+                request.disjoint)
+
+
+def _array_dtype(parameter: frontend.Parameter) -> types.Type | None:
+    kind: Any = parameter.type
+    for step in parameter.path[:-1]:
+        kind = kind[step] if isinstance(kind, types.BaseTuple) else None
+    return getattr(kind, "dtype", None)
+
+
+def _element(kind: types.Type | None) -> Type | None:
+    """The LLVM type of a number, None for what is no floating-point number."""
+    if isinstance(kind, types.Complex):
+        kind = kind.underlying_float
+    return {types.float64: DOUBLE, types.float32: FLOAT}.get(kind) if kind is not None else None
+
+
+class _Watch:
+    """Sees every stage: NUMBAD_PRINT_AFTER prints, NUMBAD_VERIFY verifies, NUMBAD_TIME times; to stderr."""
+
+    def __init__(self) -> None:
+        self.stage = "lower"
+        self._last = time.perf_counter()
+        self._print = set(filter(None, os.environ.get("NUMBAD_PRINT_AFTER", "").split(",")))
+        self._verify = os.environ.get("NUMBAD_VERIFY", "0") not in ("", "0")
+        self._time = os.environ.get("NUMBAD_TIME", "0") not in ("", "0")
+
+    def __call__(self, stage: str, module: Module | None = None) -> None:
+        now = time.perf_counter()
+        self.stage = f"after {stage}"
+        if self._time:
+            print(f"numbad: {stage:10s} {(now - self._last) * 1e3:8.1f} ms", file=sys.stderr)
+        if module is not None and self._verify:
+            verify(module)
+        if module is not None and stage in self._print:
+            print(print_module(module), file=sys.stderr)
+        self._last = time.perf_counter()

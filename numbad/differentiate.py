@@ -1,0 +1,106 @@
+"""`differentiate`: a Numba dispatcher that carries its derivatives as attributes.
+
+Given   a Python function or a dispatcher, with the options of `numba.njit`.
+Gives   a dispatcher that runs the primal when called, with `.grad`, `.value_and_grad`, `.jvp` and `.vjp`.
+Unsure  about an option: it is Numba's, and Numba refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+from weakref import WeakSet
+
+from numba.core import sigutils
+from numba.core.dispatcher import Dispatcher
+from numba.core.registry import CPUDispatcher
+
+from numbad import abi
+from numbad.api import Argnums, grad, jvp, value_and_grad, vjp
+from numbad.errors import Unsupported
+from numbad.wrapper import dispatcher_of, refuse_without_jit
+
+
+class DifferentiableDispatcher(CPUDispatcher):
+    """A function compiled by Numba, and its derivatives."""
+
+    instances: ClassVar[WeakSet] = WeakSet()
+
+    def __init__(self, py_func, locals=None, targetoptions=None, argnums: Argnums = 0):
+        super().__init__(py_func, locals or {}, targetoptions or {})
+        self.argnums = argnums
+        self.instances.add(self)
+
+    @property
+    def grad(self) -> Dispatcher:
+        """The gradient with respect to `argnums`."""
+        return grad(self, self.argnums)
+
+    @property
+    def value_and_grad(self) -> Dispatcher:
+        """The value and the gradient with respect to `argnums`."""
+        return value_and_grad(self, self.argnums)
+
+    @property
+    def jvp(self) -> Dispatcher:
+        """`(primals, tangents) -> (out, tangent)`"""
+        return jvp(self)
+
+    @property
+    def vjp(self) -> Dispatcher:
+        """`(primals, cotangents) -> (out, gradients)`"""
+        return vjp(self)
+
+    def compile(self, sig):
+        refuse_without_jit(self.py_func.__name__)
+        return super().compile(sig)
+
+    def _reduce_states(self):
+        return {**super()._reduce_states(), "argnums": self.argnums}
+
+    @classmethod
+    def _rebuild(cls, argnums, **states):
+        self = super()._rebuild(**states)
+        self.argnums = argnums
+        return self
+
+
+def differentiate(function_or_signature=None, *, argnums: Argnums = 0, cache: bool = False, **options):
+    """Compile a function with Numba and give it `.grad`, `.value_and_grad`, `.jvp` and `.vjp`.
+
+    Used as `@differentiate`, `@differentiate("float64(float64)")`, `@differentiate(fastmath=True)`, or on a function
+    that `@njit` compiled before, which keeps its options. A signature compiles the function and, if it returns one
+    float, its gradient at once. `argnums` is what `.grad` differentiates by; `options` and `cache` are those of
+    `numba.njit`, and `cache` is for the function, not for its derivatives.
+
+    >>> @differentiate
+    ... def cube(x):
+    ...     return x ** 3
+    >>> cube(2.0), cube.grad(2.0)
+    (8.0, 12.0)
+    """
+    if options.get("parallel"):
+        raise Unsupported("differentiate: parallel=True has no derivative yet; compile without it")
+    is_signature = isinstance(function_or_signature, (list, tuple, str)) or sigutils.is_signature(function_or_signature)
+    if function_or_signature is not None and not is_signature:
+        return _differentiable(function_or_signature, (), argnums, cache, options)
+    signatures = function_or_signature if isinstance(function_or_signature, list) else [function_or_signature]
+    signatures = [signature for signature in signatures if signature is not None]
+    return lambda function: _differentiable(function, signatures, argnums, cache, options)
+
+
+def _differentiable(function: Callable, signatures, argnums: Argnums, cache: bool, options) -> DifferentiableDispatcher:
+    inner = dispatcher_of(function, "differentiate")
+    options = {"nopython": True, **inner.targetoptions, **options}
+    local_types = {**inner.locals, **options.pop("locals", {})}
+    dispatcher = DifferentiableDispatcher(inner.py_func, local_types, options, argnums)
+    if cache:
+        dispatcher.enable_caching()
+    for signature in signatures:
+        dispatcher.compile(signature)
+        arguments, _ = sigutils.normalize_signature(signature)
+        if abi.is_float(dispatcher.overloads[tuple(arguments)].signature.return_type):
+            dispatcher.grad.compile(tuple(arguments))
+    if signatures:
+        dispatcher.disable_compile()
+    return dispatcher

@@ -1,0 +1,176 @@
+"""The dispatchers that numbad returns: ordinary Numba dispatchers around a derivative.
+
+Given   a `Plan`: what is computed from the arguments, once their types are known.
+Gives   a dispatcher with the parameters that the plan names. Its Python function is one line, `apply(plan, arguments)`,
+        and `apply` is overloaded: when types are known the plan writes the implementation for them. So it can be called
+        from Python and from compiled code, and can be differentiated again like any other Numba function.
+Unsure  the plan's errors reach the caller from Python unchanged: the plan is asked before Numba types the wrapper.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from uuid import uuid4
+
+from numba.core import config, sigutils, types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.dispatcher import Dispatcher
+from numba.core.registry import CPUDispatcher
+from numba.core.typing.typeof import typeof, typeof_impl
+from numba.extending import overload
+
+from numbad.abi import mirrored
+from numbad.errors import EngineError, Unsupported
+from numbad.link import Static, StaticType
+from numbad.source import define, parameter_text
+
+_DERIVATIVES = "__numbad_derivatives__"
+_DISPATCHER = "__numbad_dispatcher__"
+
+
+class Plan:
+    """What a dispatcher of ours computes: a derivative of `primal`, packed for its caller."""
+
+    kind: str
+    """The public function that makes such plans, for names and messages."""
+
+    def __init__(self, primal: Dispatcher, *options):
+        self.primal = primal
+        self.options = options
+        self._implementations: dict[tuple[types.Type, ...], FunctionType] = {}
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}({self.primal.py_func.__name__})"
+
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """The arguments of the primal."""
+        return tuple(inspect.signature(self.primal.py_func).parameters)
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The parameters of the dispatcher."""
+        return inspect.signature(self.primal.py_func)
+
+    def finish(self, wrapper: FunctionType) -> None:
+        """Give the wrapper its defaults and its documentation."""
+        raise NotImplementedError
+
+    def write(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
+        """The implementation `(plan, arguments)` for arguments of these types."""
+        raise NotImplementedError
+
+    def implementation(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
+        if argument_types not in self._implementations:
+            self._implementations[argument_types] = self.write(argument_types)
+        return self._implementations[argument_types]
+
+
+def apply(plan: Plan, arguments: tuple):
+    """What `plan` computes from `arguments`; exists in compiled code only."""
+    raise EngineError(f"{plan.name} runs as compiled code only")
+
+
+@overload(apply)
+def _apply(plan, arguments):
+    if isinstance(plan, StaticType) and isinstance(plan.static.value, Plan):
+        return plan.static.value.implementation(tuple(map(_given, arguments.types)))
+
+
+class _StaticPlan(Static):
+    """A plan in compiled code. Numba names the implementations after its type, and when cached code is loaded the first
+    of two functions of one name wins; so the label must differ from those of other processes too."""
+
+    def __init__(self, plan: Plan):
+        super().__init__(plan)
+        self.label = f"{plan.name} {uuid4().hex}"
+
+
+@typeof_impl.register(_StaticPlan)
+def _typeof_plan(static, context):
+    return StaticType(static, static.label)
+
+
+class DerivativeDispatcher(CPUDispatcher):
+    """A Numba dispatcher that computes a derivative."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        arguments = "".join(f"{name}, " for name in plan.signature.parameters)
+        # Names that a parameter of a user's function will not have.
+        names = {"__numbad_apply": apply, "__numbad_plan": _StaticPlan(plan)}
+        wrapper = define(_identifier(f"{plan.kind}_{plan.primal.py_func.__name__}"), parameter_text(plan.signature),
+                         [f"return __numbad_apply(__numbad_plan, ({arguments}))"], names)
+        wrapper.__module__ = plan.primal.py_func.__module__
+        wrapper.__qualname__ = wrapper.__name__
+        plan.finish(wrapper)
+        super().__init__(wrapper, targetoptions={"nopython": True})
+
+    def __reduce__(self):
+        return derivative_dispatcher, (type(self.plan), self.plan.primal, *self.plan.options)
+
+    def compile(self, sig):
+        refuse_without_jit(self.plan.name)
+        argument_types, _ = sigutils.normalize_signature(sig)
+        with global_compiler_lock:
+            if tuple(argument_types) not in self.overloads and self._can_compile:
+                self.plan.implementation(tuple(map(_given, argument_types)))
+            return super().compile(sig)
+
+
+class _Derivatives(dict):
+    """The derivative dispatchers of a primal, kept as an attribute of it."""
+
+    def __init__(self, primal: Dispatcher):
+        super().__init__()
+        self.primal = primal
+
+
+def derivative_dispatcher(make: type[Plan], primal: Dispatcher, *options) -> DerivativeDispatcher:
+    """The dispatcher for a plan; always the same one for the same primal and options."""
+    known = primal.__dict__.get(_DERIVATIVES)
+    # functools.wraps copies attributes from one function to another, these too.
+    if known is None or known.primal is not primal:
+        known = primal.__dict__[_DERIVATIVES] = _Derivatives(primal)
+    if (make, options) not in known:
+        known[make, options] = DerivativeDispatcher(make(primal, *options))
+    return known[make, options]
+
+
+def dispatcher_of(function: Callable, kind: str) -> Dispatcher:
+    """The Numba dispatcher of a function: the function itself, or one made for it, once."""
+    if isinstance(function, Dispatcher):
+        if function.targetoptions.get("parallel"):
+            raise Unsupported(f"{kind}({function.__name__}): the function is compiled with parallel=True, which has no "
+                              "derivative yet; compile it without")
+        dispatcher = function
+    elif isinstance(function, FunctionType):
+        dispatcher = function.__dict__.get(_DISPATCHER)
+        # Again, the attribute may have been copied from another function.
+        if dispatcher is None or dispatcher.py_func is not function:
+            dispatcher = CPUDispatcher(function, targetoptions={"nopython": True})
+            function.__dict__[_DISPATCHER] = dispatcher
+    else:
+        raise TypeError(f"{kind} needs a Python function or a function compiled by numba.njit, not {function!r}")
+    for parameter in inspect.signature(dispatcher.py_func).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise Unsupported(f"{kind}({dispatcher.__name__}): the parameter {parameter} is neither an ordinary nor a "
+                              "positional one; differentiate a function that lists its parameters")
+    return dispatcher
+
+
+def refuse_without_jit(name: str) -> None:
+    if config.DISABLE_JIT:
+        raise Unsupported(f"{name} needs compiled code, and NUMBA_DISABLE_JIT is set: unset it")
+
+
+def _given(ty: types.Type) -> types.Type:
+    """The type that an argument has inside the function: no literal, and not left to its default."""
+    return typeof(ty.value) if isinstance(ty, types.Omitted) else mirrored(ty, types.unliteral)
+
+
+def _identifier(text: str) -> str:
+    return "".join(c if c.isidentifier() or c.isdigit() else "_" for c in text)

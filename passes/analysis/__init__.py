@@ -1,0 +1,1 @@
+"""What is known about a program: read-only answers, each with a stated safe direction."""

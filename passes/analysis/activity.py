@@ -1,0 +1,174 @@
+"""Activity: which values and which memory carry a derivative.
+
+A value or memory node is *varied* if it depends on an active input (1), *useful* if an active result depends on
+it (2), and *active* if both (3). A node is *shadowed* if it is active or holds pointers to shadowed nodes (4).
+Integers take part as far as they may carry the bits of a float (5): a bit pattern that is computed with, and becomes
+a float again, is found active and refused by the fence.
+
+Given   the functions of one call graph, their memory nodes, the active parameters of the entry, its result slots.
+Gives   Activity; it does not change the functions.
+Unsure  means active: a needless derivative costs time, a missing one is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+
+from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_pointer
+from numbad.passes.ir.function import Function
+from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Phi, Store
+from numbad.passes.ir.types import Type
+from numbad.passes.ir.values import Argument, Constant, Value
+from numbad.passes.rules import memory as effects
+from numbad.passes.rules.symbols import Inactive, classify
+
+Edges = dict[Hashable, list[Hashable]]
+
+
+class Activity:
+    def __init__(self, memory: Memory, functions: Sequence[Function], live: set[Instruction],
+                 inputs: Iterable[Argument], outputs: Iterable[Argument], results: Iterable[Value]):
+        self.memory = memory
+        self.live = live
+        forward: Edges = {}
+        backward: Edges = {}
+        for source, target in _edges(memory, functions, live):
+            forward.setdefault(source, []).append(target)
+            backward.setdefault(target, []).append(source)
+        sources: list[Hashable] = [a if holds_float(a.type) else memory.node(a) for a in inputs]
+        sources += [node for node in memory.nodes if "unknown" in node.roots]
+        sinks: list[Hashable] = list(results)
+        for argument in outputs:
+            sinks += _reachable(memory.node(argument))
+        self.varied = reach(sources, forward)  # (1)
+        self.useful = reach(sinks, backward)  # (2)
+        self._active = self.varied & self.useful  # (3)
+        self._shadowed = self._close_over_pointers(memory.nodes)  # (4)
+
+    def is_active(self, value: Value) -> bool:
+        """The value carries a derivative itself (floats, and aggregates with floats in them)."""
+        return value in self._active
+
+    def is_active_memory(self, pointer: Value) -> bool:
+        """Floats behind this pointer carry derivatives."""
+        return self.memory.node(pointer) in self._active
+
+    def is_shadowed(self, value: Value) -> bool:
+        """The pointer (or aggregate with pointers) needs a shadow."""
+        return holds_pointer(value.type) and self.memory.node(value) in self._shadowed
+
+    def _close_over_pointers(self, nodes: list[Node]) -> set[Node]:
+        holders: dict[Node, list[Node]] = {}
+        for node in nodes:
+            for target in node.pointees:
+                holders.setdefault(target, []).append(node)
+        return reach([n for n in nodes if n in self._active], holders)  # type: ignore[arg-type,return-value]
+
+
+def reach(sources: Iterable[Hashable], edges: Edges) -> set[Hashable]:
+    """Everything that can be reached along the edges, the sources included."""
+    found = set(sources)
+    work = list(found)
+    while work:
+        for target in edges.get(work.pop(), ()):
+            if target not in found:
+                found.add(target)
+                work.append(target)
+    return found
+
+
+def _reachable(node: Node) -> list[Hashable]:
+    return list(reach([node], _PointeeEdges()))  # type: ignore[arg-type]
+
+
+class _PointeeEdges:
+    def get(self, node: Node, default: object = ()) -> list[Node]:
+        return node.pointees
+
+
+def carries(type: Type) -> bool:
+    """The type may carry a float's bits: floats, aggregates of them, and integers (5)."""
+    return holds_float(type) or type.is_int
+
+
+_BREAKS = frozenset("fcmp icmp sitofp uitofp fptosi fptoui ptrtoint inttoptr alloca getelementptr".split())
+
+
+def _edges(memory: Memory, functions: Sequence[Function], live: set[Instruction]
+           ) -> Iterable[tuple[Hashable, Hashable]]:
+    by_name = {f.name: f for f in functions}
+    returned: dict[str, list[Value]] = {}
+    calls: list[tuple[Call, Function]] = []
+    for function in functions:
+        for i in function.instructions:
+            if i not in live:
+                continue
+            if isinstance(i, Load):
+                if _may_carry(memory, i.pointer, i.type):
+                    yield memory.node(i.pointer), i
+            elif isinstance(i, Store):
+                if _may_carry(memory, i.pointer, i.value.type) and not isinstance(i.value, Constant):
+                    yield i.value, memory.node(i.pointer)
+            elif isinstance(i, AtomicRMW):
+                if i.type.is_float:
+                    yield i.operands[1], memory.node(i.operands[0])
+                    yield memory.node(i.operands[0]), i
+            elif isinstance(i, Call):
+                callee = by_name.get(i.callee_name or "")
+                if callee is not None:
+                    calls.append((i, callee))
+                    for parameter, argument in zip(callee.arguments, i.arguments, strict=False):
+                        if carries(parameter.type) and not isinstance(argument, Constant):
+                            yield argument, parameter
+                else:
+                    yield from _call_edges(memory, i)
+            elif i.opcode == "ret":
+                returned.setdefault(function.name, []).extend(i.operands)
+            elif i.opcode in _BREAKS or not carries(i.type):
+                continue
+            else:
+                for operand in i.operands[::2] if isinstance(i, Phi) else i.operands:
+                    if carries(operand.type) and not isinstance(operand, Constant):
+                        if not (i.opcode == "select" and operand is i.operands[0] and operand.type != i.type):
+                            yield operand, i
+    for call, callee in calls:
+        for value in returned.get(callee.name, ()):
+            if carries(value.type) and not isinstance(value, Constant):
+                yield value, call
+
+
+def _may_carry(memory: Memory, pointer: Value, type: Type) -> bool:
+    """Floats always; integers only where the same place is also accessed as a float."""
+    if holds_float(type):
+        return True
+    if not type.is_int:
+        return False
+    node, offset = memory.cell(pointer)
+    return any(holds_float(t) and (offset is None or at is None or at == offset or t.is_aggregate)
+               for at, t in node.accesses)
+
+
+def _call_edges(memory: Memory, call: Call) -> Iterable[tuple[Hashable, Hashable]]:
+    effect = effects.effect_of(call)
+    if isinstance(effect, effects.Copy):
+        yield memory.node(call.arguments[1]), memory.node(call.arguments[0])
+        return
+    if effect is not None:
+        return
+    decision = classify(call)
+    if isinstance(decision, Inactive):
+        return
+    # A rule, a refusal or an unknown function: everything may flow everywhere.
+    floats = [a for a in call.arguments if holds_float(a.type) and not isinstance(a, Constant)]
+    if decision is not None and not any(holds_pointer(a.type) for a in call.arguments):
+        yield from ((a, call) for a in floats if holds_float(call.type))
+        return
+    nodes = [memory.node(a) for a in call.arguments if holds_pointer(a.type)]
+    nodes += [inner for n in nodes for inner in n.pointees]
+    sources: list[Hashable] = [*floats, *nodes]
+    targets: list[Hashable] = [*nodes, *([call] if holds_float(call.type) else [])]
+    if holds_pointer(call.type):
+        targets.append(memory.node(call))
+    for source in sources:
+        for target in targets:
+            yield source, target

@@ -1,0 +1,1 @@
+"""The two transformations, forward and reverse, and what they share."""

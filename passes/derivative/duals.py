@@ -1,0 +1,166 @@
+"""Duals: what stands beside a primal value. Beside a float its tangent, beside a pointer its shadow.
+
+For operations that only move values (phi, select, load, store, aggregates, address computations) the dual of the
+result is the same operation on the duals of the operands. Forward mode moves tangents and shadow pointers that way,
+the forward sweep of reverse mode shadow pointers only; `carries` makes the difference.
+
+A dual is a list with one value for each direction (`width`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numbad.passes.analysis.memory import holds_float, holds_pointer
+from numbad.passes.derivative.copier import Copier
+from numbad.passes.derivative.facts import Facts
+from numbad.passes.ir.builder import i64
+from numbad.passes.ir.function import Function, Global
+from numbad.passes.ir.instructions import Alloca, Call, GetElementPtr, Instruction, Load, Phi, Store
+from numbad.passes.ir.types import I1, I8, I64, PTR, VOID, ArrayType, size_of
+from numbad.passes.ir.values import ConstantExpression, ConstantInt, ConstantText, Named, Value, integer, zero
+from numbad.passes.rules.memory import HEADER_DATA, Allocate
+
+MOVES = frozenset(
+    """phi select freeze bitcast addrspacecast extractelement insertelement shufflevector extractvalue insertvalue
+    getelementptr load fpext fptrunc""".split())
+
+
+class Duals:
+    def __init__(self, facts: Facts, copier: Copier, width: int, carries: Callable[[Value], bool]):
+        self.facts, self.copier, self.width, self.carries = facts, copier, width, carries
+        self.builder = copier.builder
+        self.values: dict[Value, list[Value]] = {}
+        self._phis: list[tuple[Phi, list[Phi]]] = []
+
+    def of(self, value: Value) -> list[Value]:
+        """The duals of a value: zero where it carries nothing, a shadow of zeros for constant memory."""
+        known = self.values.get(value)
+        if known is not None:
+            return known
+        if isinstance(value, (Global, ConstantExpression)) and self.facts.activity.is_shadowed(value):
+            return [self._shadow_of_global(value)] * self.width
+        if isinstance(value, ConstantText) and value.text in ("undef", "poison"):
+            return [value] * self.width
+        return [zero(value.type)] * self.width
+
+    def set(self, value: Value, duals: list[Value]) -> None:
+        assert len(duals) == self.width
+        self.values[value] = duals
+
+    # --- operations that move values ---
+
+    def move(self, i: Instruction) -> None:
+        """Write the dual of an instruction in MOVES whose result is carried."""
+        if isinstance(i, Phi):
+            phis = [self.builder.phi(i.type, name=f"{i.name}.dot") for _ in range(self.width)]
+            self._phis.append((i, phis))
+            self.set(i, phis)  # type: ignore[arg-type]
+        else:
+            self.set(i, [self._moved(i, lane) for lane in range(self.width)])
+
+    def _moved(self, i: Instruction, lane: int) -> Value:
+        twin = i.copy()
+        twin.drop_operands()
+        for position, operand in enumerate(i.operands):
+            dual = holds_float(operand.type) or holds_pointer(operand.type)
+            if i.opcode == "shufflevector" and position == 2:
+                dual = False
+            new = self.of(operand)[lane] if dual else self.copier.twin(operand)
+            twin.operands.append(new)
+            if isinstance(new, Named):
+                new.users.append(twin)
+        twin.metadata = {}
+        twin.name = f"{i.name}.dot"
+        if isinstance(twin, GetElementPtr):
+            twin.flags = ()
+        if isinstance(twin, Load):
+            twin.align = min(twin.align, size_of(i.type.scalar))
+        return self.builder.insert(twin)
+
+    def store(self, i: Store) -> None:
+        """Store the dual of a value through the shadow of the address."""
+        for value, address in zip(self.of(i.value), self.of(i.pointer), strict=True):
+            self.builder.insert(Store(value, address, min(i.align, size_of(i.value.type.scalar))))
+
+    def close(self) -> None:
+        """Give the dual phis their incoming values."""
+        for primal, phis in self._phis:
+            for lane, phi in enumerate(phis):
+                self.copier.complete(primal, phi, lambda value, lane=lane: self.of(value)[lane])  # type: ignore[misc]
+
+    # --- memory ---
+
+    def alloca(self, i: Alloca) -> None:
+        """A shadow of zeros beside memory on the stack."""
+        duals = []
+        for _ in range(self.width):
+            dual = self.builder.insert(Alloca(i.allocated, self.copier.twin(i.operands[0]) if i.operands else None,
+                                              f"{i.name}.dot", i.align))
+            count = self.copier.twin(i.operands[0]) if i.operands else i64(1)
+            bytes = self.builder.binary("mul", self._as_i64(count), i64(size_of(i.allocated)))
+            self.fill(dual, bytes)
+            duals.append(dual)
+        self.set(i, duals)
+
+    def allocate(self, i: Call, effect: Allocate) -> None:
+        """A shadow of zeros beside memory on the heap. If it cannot be had, the primal's allocation fails too."""
+        duals: list[Value] = []
+        primal = self.copier.values[i]
+        for _ in range(self.width):
+            dual = self.builder.call(i.callee, [self.copier.twin(a) for a in i.arguments],  # type: ignore[arg-type]
+                                     f"{i.name}.dot")
+            failed = self.builder.compare("icmp", "eq", dual, zero(PTR))
+            bytes = self.builder.select(failed, i64(0), self._as_i64(self.copier.twin(i.arguments[effect.size])))
+            data: Value = dual
+            if effect.header:
+                place = self.builder.select(failed, self.nothing(), self.builder.offset(dual, HEADER_DATA))
+                data = self.builder.load(PTR, place)
+            self.fill(data, bytes)
+            primal = self.builder.select(failed, zero(PTR), primal)
+            duals.append(dual)
+        self.copier.values[i] = primal
+        self.set(i, duals)
+
+    def fill(self, pointer: Value, bytes: Value) -> None:
+        self.builder.call_symbol("llvm.memset.p0.i64", VOID, [pointer, integer(I8, 0), bytes, ConstantInt(I1, 0)])
+
+    def copy_memory(self, destination: Value, source: Value, bytes: Value) -> None:
+        self.builder.call_symbol("llvm.memmove.p0.p0.i64", VOID, [destination, source, bytes, ConstantInt(I1, 0)])
+
+    def _as_i64(self, value: Value) -> Value:
+        return self.builder.cast("zext" if value.type != I64 else "bitcast", value, I64)
+
+    def nothing(self) -> Value:
+        """Readable zeros, for address selects on paths whose result is thrown away."""
+        return self._zeros("numbad.nothing", 64)
+
+    def _shadow_of_global(self, value: Value) -> Value:
+        """Constant memory has a shadow of zeros; in reverse mode adjoints are added to it and thrown away."""
+        base = value.operands[0] if isinstance(value, ConstantExpression) else value
+        if not isinstance(base, Global):
+            return zero(PTR)
+        shadow = self._zeros(f"numbad.shadow.{base.name}", size_of(base.value_type))
+        if base is value:
+            return shadow
+        node = self.facts.memory.cell(value)
+        return self.builder.offset(shadow, i64(node[1] or 0))
+
+    def _zeros(self, name: str, bytes: int) -> Global:
+        module = self.copier.target.module
+        assert module is not None
+        if name not in module.globals:
+            type = ArrayType(bytes, I8)
+            module.add(Global(name, type, ConstantText(type, "zeroinitializer"), "internal global", ", align 64"))
+        return module.globals[name]
+
+
+def new_function(facts: Facts, name: str, signature, names: list[str], head: str = "internal") -> Function:
+    """An empty function in the module, with named parameters."""
+    function = Function(name, signature, head=head)
+    for argument, wanted in zip(function.arguments, names, strict=True):
+        argument.name = wanted
+    facts.module.add(function)
+    return function
+
+

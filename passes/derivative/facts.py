@@ -1,0 +1,127 @@
+"""What the analyses say about one call graph, gathered for the writers, and the shape of a derivative's signature."""
+
+from __future__ import annotations
+
+
+from dataclasses import dataclass, field
+
+from numbad.passes.analysis.activity import Activity
+from numbad.passes.analysis.dominators import Dominators
+from numbad.passes.analysis.loops import Irreducible, Loops
+from numbad.passes.analysis.memory import Memory, holds_float
+from numbad.passes.canonical import canonicalise, is_normal_return, retype_copies, returns_status
+from numbad.passes.diagnostics import refuse
+from numbad.passes.ir.function import Block, Function, Module
+from numbad.passes.ir.instructions import Call
+from numbad.passes.ir.types import Type
+from numbad.passes.ir.values import Argument
+from numbad.passes.rules.symbols import classify
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to differentiate, in terms of LLVM.
+
+    entry      symbol of the primal
+    mode       "forward" or "reverse"
+    active     indices of the parameters that carry derivatives: floats, and pointers to arrays that do
+    contents   parameter index -> element type behind a pointer, where the caller knows it
+    width      tangents at once (forward)
+    seeded     reverse: call `@numbad.seed(result slot, its shadow, seeds)` between the sweeps; one more parameter
+    disjoint   arguments that are written overlap no other argument
+    """
+
+    entry: str
+    mode: str
+    active: frozenset[int]
+    contents: tuple[tuple[int, Type], ...] = ()
+    width: int = 1
+    seeded: bool = False
+    disjoint: bool = True
+
+
+@dataclass
+class Facts:
+    """Everything known before writing; the writers only read it."""
+
+    module: Module
+    task: Task
+    entry: Function
+    functions: list[Function]  # the entry and all defined functions that it calls and that have no rule
+    memory: Memory
+    activity: Activity
+    dominators: dict[Function, Dominators] = field(default_factory=dict)
+    loops: dict[Function, Loops] = field(default_factory=dict)
+    live: dict[Function, list[Block]] = field(default_factory=dict)  # blocks that may reach a normal return
+
+    def callee(self, call: Call) -> Function | None:
+        """The function of the call graph that is called, None for all others."""
+        return self.memory.functions.get(call.callee_name or "")
+
+    def shadow_parameters(self, function: Function) -> list[Argument]:
+        """The parameters that have a shadow parameter, in order."""
+        return [a for a in function.arguments
+                if self.activity.is_active(a) or self.activity.is_shadowed(a)]
+
+    def needs_derivative(self, function: Function) -> bool:
+        """Some parameter or the result of the function is active or shadowed."""
+        if self.shadow_parameters(function):
+            return True
+        return any(self.activity.is_active(i) or self.activity.is_shadowed(i) for i in function.instructions)
+
+
+def gather(module: Module, task: Task) -> Facts:
+    """Canonicalise and analyse the call graph of the task's entry."""
+    entry = module.functions[task.entry]
+    functions = call_graph(module, entry)
+    for function in functions:
+        canonicalise(function)
+    contents = {entry.arguments[i]: t for i, t in task.contents}
+    retype_copies(functions, Memory(functions, contents))
+    memory = Memory(functions, contents)
+    live = {f: live_blocks(f) for f in functions}
+    instructions = {i for blocks in live.values() for b in blocks for i in b.instructions}
+    inputs = [entry.arguments[i] for i in sorted(task.active)]
+    outputs = [a for a in inputs if not holds_float(a.type)]
+    if returns_status(entry):
+        outputs.append(entry.arguments[0])
+    results = [b.terminator.operands[0] for b in live[entry]
+               if b.terminator.opcode == "ret" and b.terminator.operands and not returns_status(entry)]
+    activity = Activity(memory, functions, instructions, inputs, outputs, results)
+    facts = Facts(module, task, entry, functions, memory, activity, live=live)
+    for function in functions:
+        facts.dominators[function] = Dominators(function)
+        try:
+            facts.loops[function] = Loops(function, facts.dominators[function])
+        except Irreducible as cycle:
+            block = cycle.args[0]
+            raise refuse("unsupported", "a loop that can be entered in two places", "restructure the loop",
+                         block.terminator) from cycle
+    return facts
+
+
+def call_graph(module: Module, entry: Function) -> list[Function]:
+    """The entry and every defined function that it reaches by direct calls, except those with a rule."""
+    from numbad.passes.rules.memory import effect_of
+
+    found = [entry]
+    for function in found:
+        for i in function.instructions:
+            if isinstance(i, Call) and isinstance(i.callee, Function) and not i.callee.is_declaration:
+                if i.callee not in found and effect_of(i) is None and classify(i) is None:
+                    found.append(i.callee)
+    return found
+
+
+def live_blocks(function: Function) -> list[Block]:
+    """Blocks from which a normal return can be reached, in the function's order."""
+    found = {b for b in function.blocks if is_normal_return(b)}
+    work = list(found)
+    while work:
+        for predecessor in work.pop().predecessors:
+            if predecessor not in found:
+                found.add(predecessor)
+                work.append(predecessor)
+    return [b for b in function.blocks if b in found]
+
+

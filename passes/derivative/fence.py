@@ -1,0 +1,154 @@
+"""The fence: refuses what cannot be differentiated and matters, before anything is written.
+
+Given   Facts.   Gives   nothing, or raises `Refusal` with the instruction, the user's line, the reason, the way out.
+Unsure  refuses. What is inactive is let through unexamined.
+"""
+
+from __future__ import annotations
+
+from numbad.passes.analysis.memory import Node, holds_float, holds_pointer
+from numbad.passes.derivative.adjoint_rules import float_kinds
+from numbad.passes.derivative.facts import Facts
+from numbad.passes.diagnostics import Refusal, refuse
+from numbad.passes.ir.function import Global
+from numbad.passes.ir.instructions import Call, Instruction, Load, Store
+from numbad.passes.ir.types import FLOAT_BYTES, Type
+from numbad.passes.ir.values import Value
+from numbad.passes.rules import blas
+from numbad.passes.rules import memory as effects
+from numbad.passes.rules.opcodes import OPCODES, Kind
+from numbad.passes.rules.symbols import Elementary, Inactive, Refused, classify
+
+WRITE_RULE = "keep it away from what is differentiated, or write it with functions that have a rule"
+
+
+def check(facts: Facts) -> None:
+    for function in facts.functions:
+        for block in facts.live[function]:
+            for instruction in block.instructions:
+                _Examiner(facts, instruction).examine()
+
+
+class _Examiner:
+    def __init__(self, facts: Facts, instruction: Instruction):
+        self.facts, self.i = facts, instruction
+        self.active, self.shadowed = facts.activity.is_active, facts.activity.is_shadowed
+
+    def examine(self) -> None:
+        i = self.i
+        if OPCODES[i.opcode].kind is Kind.REFUSED:
+            raise self.refusal("unsupported", f"`{i.opcode}`: {OPCODES[i.opcode].reason}")
+        if isinstance(i, Call):
+            self.call(i)
+            return
+        if self.active(i) and i.type.is_int:
+            raise self.refusal("unsupported", "the bits of a floating-point number are computed with as an integer",
+                               "use floating-point operations")
+        if self.active(i):
+            self.float_type(i.type)
+        if isinstance(i, (Load, Store)):
+            self.access(i)
+        elif i.opcode in ("atomicrmw", "cmpxchg") and self.shadowed(i.operands[0]):
+            raise self.refusal("unsupported", "an atomic operation on memory that is differentiated")
+        elif i.opcode == "fence":
+            return
+        elif self.active(i) and OPCODES[i.opcode].kind is Kind.INACTIVE:
+            raise self.refusal("unsupported", f"`{i.opcode}` on the bits of a number that is differentiated")
+
+    def refusal(self, kind: str, what: str, remedy: str = "") -> Refusal:
+        return refuse(kind, what, remedy, self.i)
+
+    def float_type(self, type: Type) -> None:
+        scalar = type.scalar
+        if type.is_float and str(scalar) not in ("float", "double"):
+            raise self.refusal("unsupported", f"numbers of type {scalar} ({FLOAT_BYTES[str(scalar)] * 8} bits)",
+                               "use float64 or float32")
+
+    def access(self, i: Load | Store) -> None:
+        pointer = i.pointer
+        matters = self.facts.activity.is_active_memory(pointer) or (
+            self.shadowed(pointer) and (holds_pointer(i.type) or holds_pointer(i.operands[0].type)))
+        if not matters:
+            return
+        if i.volatile or i.ordering is not None:
+            raise self.refusal("unsupported", "a volatile or atomic access to memory that is differentiated")
+        value = i.type if isinstance(i, Load) else i.value.type
+        if self.facts.activity.is_active_memory(pointer):
+            self.origin(pointer)
+            if isinstance(i, Store):
+                self.float_type(value)
+
+    def origin(self, pointer: Value) -> None:
+        node = self.facts.memory.node(pointer)
+        for root in node.roots:
+            if root == "unknown":
+                raise self.refusal("unsupported", "memory that is reached through a pointer of unknown origin",
+                                   "pass the array as an argument")
+            if isinstance(root, Global) and not root.is_constant and node.written:
+                raise self.refusal("unsupported", "a global variable that differentiated values are written to")
+
+    # --- calls ---
+
+    def call(self, i: Call) -> None:
+        if self.facts.callee(i) is not None:
+            if self.active(i):
+                self.float_type(i.type)
+            return
+        matters = self.matters(i)
+        effect = effects.effect_of(i)
+        if effect is not None:
+            self.effect(i, effect)
+            return
+        if blas.is_blas(i):
+            return
+        decision = classify(i)
+        match decision:
+            case Elementary():
+                if self.active(i):
+                    self.float_type(i.type)
+            case Inactive():
+                if self.active(i):
+                    raise self.refusal("unsupported", "the bits of a floating-point number are computed with",
+                                       "use floating-point operations")
+            case Refused(reason=reason, always=always):
+                if matters or always:
+                    raise self.refusal("no derivative", f"the derivative of `{i.callee_name}`: {reason}", WRITE_RULE)
+            case _:
+                if matters:
+                    name = f"`{i.callee_name}`" if i.callee_name else "a function called through a pointer"
+                    raise self.refusal("no derivative", f"the derivative of {name}, and there is no rule for it",
+                                       WRITE_RULE)
+
+    def matters(self, i: Call) -> bool:
+        """The call's result, or the memory that it can reach, carries derivatives."""
+        if self.active(i) or self.shadowed(i):
+            return True
+        pointers = [a for a in i.arguments if holds_pointer(a.type)]
+        return any(self.shadowed(p) for p in pointers) or any(
+            self.active(a) for a in i.arguments if holds_float(a.type) and (self.active(i) or pointers) and
+            any(self.facts.activity.is_active_memory(p) for p in pointers))
+
+    def effect(self, i: Call, effect: effects.Effect) -> None:
+        match effect:
+            case effects.Copy() if self.facts.activity.is_active_memory(i.arguments[0]):
+                self.origin(i.arguments[0])
+                self.copy(i)
+            case effects.Tape() if self.facts.task.mode == "reverse" and self.shadowed(i.arguments[0]):
+                raise self.refusal("unsupported", "reverse mode of a reverse-mode derivative",
+                                   "use forward mode (nd.jvp) for the outer derivative")
+            case _:
+                return
+
+    def copy(self, i: Call) -> None:
+        node: Node = self.facts.memory.node(i.arguments[0])
+        if node.fields:
+            places = [offset for offset, t in node.accesses if t.is_float]
+            if None in places or None in node.fields:
+                raise self.refusal("unsupported", "a copy of memory that mixes numbers and pointers")
+            return
+        kinds = float_kinds(self.facts, i.arguments[0]) | float_kinds(self.facts, i.arguments[1])
+        if len(kinds) != 1:
+            what = "memory whose type is not known" if not kinds else "memory that holds numbers of different types"
+            raise self.refusal("unsupported", f"a copy of {what}", "copy element by element")
+
+

@@ -1,0 +1,225 @@
+"""Forward mode: a tangent beside every active value, shadow memory beside active memory, one walk in program order.
+
+    %y = fmul double %x, %k            %y     = fmul double %x, %k
+                                  ->   %y.dot = fmul double %x.dot, %k
+
+Given   Facts of a call graph that the fence let through.
+Gives   new functions in the same module: for each primal `f(args)` a `f(args, duals of the active parameters)`,
+        one dual per direction. Functions that return values return them with their duals in a structure.
+Unsure  never: what has no rule was refused by the fence; anything unexpected raises `Bug`.
+"""
+
+from __future__ import annotations
+
+from numbad.passes.analysis.memory import holds_float, holds_pointer
+from numbad.passes.derivative.copier import Copier
+from numbad.passes.derivative.duals import MOVES, Duals, new_function
+from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.linear import scaled
+from numbad.passes.diagnostics import Bug
+from numbad.passes.ir.function import Function
+from numbad.passes.ir.instructions import Alloca, Call, Instruction, Store
+from numbad.passes.ir.types import PTR, FunctionType, StructType
+from numbad.passes.ir.values import Value, undefined, zero
+from numbad.passes.rules import blas
+from numbad.passes.rules import memory as effects
+from numbad.passes.rules.algebra import Term
+from numbad.passes.rules.symbols import Elementary, classify, rule_of
+from numbad.passes.rules.table import Rule
+
+
+def write_forward(facts: Facts, name: str) -> Function:
+    """The derivative of the entry, called `name`; those of the functions it calls are written along the way."""
+    written: dict[Function, Function] = {}
+    for function in facts.functions:
+        if function is facts.entry or facts.needs_derivative(function):
+            written[function] = _declare(facts, function, name if function is facts.entry else f"{name}.{function.name}")
+    for function, derivative in written.items():
+        _Writer(facts, function, derivative, written).write()
+    return written[facts.entry]
+
+
+def _declare(facts: Facts, function: Function, name: str) -> Function:
+    width = facts.task.width
+    shadows = facts.shadow_parameters(function)
+    names = [a.name for a in function.arguments]
+    names += [f"{a.name}.dot" for a in shadows for _ in range(width)]
+    types = [a.type for a in function.arguments] + [a.type for a in shadows for _ in range(width)]
+    result = function.signature.result
+    if _carries_result(facts, function):
+        result = StructType((result, *[result] * width))
+    head = "" if function is facts.entry else "internal"
+    derivative = new_function(facts, name, FunctionType(result, tuple(types)), names, head)
+    derivative.name_values()
+    return derivative
+
+
+def _carries_result(facts: Facts, function: Function) -> bool:
+    carried = facts.activity
+    values = [b.terminator.operands[0] for b in function.blocks
+              if b.terminator.opcode == "ret" and b.terminator.operands]
+    return any(carried.is_active(v) or carried.is_shadowed(v) for v in values)
+
+
+class _Writer:
+    """One function's walk."""
+
+    def __init__(self, facts: Facts, function: Function, derivative: Function, written: dict[Function, Function]):
+        self.facts, self.function, self.derivative, self.written = facts, function, derivative, written
+        self.width = facts.task.width
+        self.activity = facts.activity
+        self.copier = Copier(function, derivative)
+        self.builder = self.copier.builder
+        self.duals = Duals(facts, self.copier, self.width, self.carries)
+        self.live = set(facts.live[function])
+
+    def carries(self, value: Value) -> bool:
+        return self.activity.is_active(value) or self.activity.is_shadowed(value)
+
+    def write(self) -> None:
+        parameters = list(self.derivative.arguments)
+        for argument in self.function.arguments:
+            self.copier.values[argument] = parameters.pop(0)
+        for argument in self.facts.shadow_parameters(self.function):
+            self.duals.set(argument, [parameters.pop(0) for _ in range(self.width)])
+        for block in self.facts.dominators[self.function].order:
+            self.builder.at_end(self.copier.first[block])
+            for instruction in block.instructions:
+                self.visit(instruction, block in self.live)
+        self.copier.close()
+        self.duals.close()
+        self.derivative.name_values()
+
+    def visit(self, i: Instruction, live: bool) -> None:
+        self.builder.location = None
+        if isinstance(i, Call):
+            callee = self.facts.callee(i)
+            if callee in self.written:
+                return self.call(i, self.written[callee])
+        if i.opcode == "ret" and self.derivative.signature.result != self.function.signature.result:
+            return self.ret(i)
+        twin = self.copier.copy(i)
+        self.builder.location = twin.metadata.get("dbg")
+        if isinstance(i, Call):
+            self.effect(i, live)
+        elif isinstance(i, Store):
+            self.store(i, live)
+        elif isinstance(i, Alloca):
+            if self.activity.is_shadowed(i):
+                self.duals.alloca(i)
+        elif not self.carries(i) or (not live and holds_float(i.type) and not holds_pointer(i.type)):
+            pass
+        elif i.opcode in MOVES:
+            self.duals.move(i)
+        else:
+            rule = rule_of(i)
+            if rule is None:
+                raise Bug(f"no forward rule for {i.opcode}")
+            self.tangent(i, rule, i.operands)
+
+    def store(self, i: Store, live: bool) -> None:
+        if not self.activity.is_shadowed(i.pointer):
+            return
+        if holds_pointer(i.value.type) or self.activity.is_active_memory(i.pointer):
+            self.duals.store(i)
+
+    def tangent(self, i: Instruction, rule: Rule, operands: list[Value]) -> None:
+        """y' = sum of partial * x' over the active operands."""
+        y = self.copier.values[i]
+        partials = rule.partials([Term(self.builder, self.copier.twin(o)) for o in operands], Term(self.builder, y))
+        totals: list[Value | None] = [None] * self.width
+        for operand, partial in zip(operands, partials, strict=True):
+            if partial is None or not self.activity.is_active(operand):
+                continue
+            for lane, dual in enumerate(self.duals.of(operand)):
+                part = scaled(self.builder, dual, partial.value, rule.strong)
+                total = totals[lane]
+                totals[lane] = part if total is None else self.builder.binary("fadd", total, part)
+        self.duals.set(i, [zero(i.type) if t is None else t for t in totals])
+
+    def effect(self, i: Call, live: bool) -> None:
+        effect = effects.effect_of(i)
+        shadowed = self.activity.is_shadowed
+        match effect:
+            case effects.Allocate():
+                if shadowed(i):
+                    self.duals.allocate(i, effect)
+            case effects.Count() | effects.Release():
+                if shadowed(i.arguments[0]):
+                    self.repeat(i, [0])
+            case effects.Copy():
+                if shadowed(i.arguments[0]):
+                    self.copy(i)
+            case effects.Fill():
+                if shadowed(i.arguments[0]):
+                    for dual in self.duals.of(i.arguments[0]):
+                        self.duals.fill(dual, self.builder.cast("zext", self.copier.twin(i.arguments[2]),
+                                                                i.arguments[2].type))
+            case effects.Tape(gives=gives):
+                if shadowed(i.arguments[0]) or (gives and shadowed(i)):
+                    self.tape(i, gives)
+            case effects.Drop() | effects.Integers():
+                pass
+            case None:
+                if blas.is_blas(i):
+                    if any(self.activity.is_active_memory(a) for a in i.arguments if holds_pointer(a.type)):
+                        blas.forward(self, i)
+                    return
+                decision = classify(i)
+                if isinstance(decision, Elementary) and self.activity.is_active(i) and live:
+                    self.tangent(i, decision.rule, i.arguments)
+
+    def repeat(self, i: Call, dual_positions: list[int]) -> list[Instruction]:
+        """The same call on duals, once for each direction."""
+        results = []
+        for lane in range(self.width):
+            arguments = [self.duals.of(a)[lane] if position in dual_positions else self.copier.twin(a)
+                         for position, a in enumerate(i.arguments)]
+            results.append(self.builder.call(i.callee, arguments))  # type: ignore[arg-type]
+        return results
+
+    def copy(self, i: Call) -> None:
+        destination, source, bytes = i.arguments[:3]
+        sources = self.duals.of(source) if self.activity.is_shadowed(source) else [None] * self.width
+        for to, origin in zip(self.duals.of(destination), sources, strict=True):
+            if origin is None:
+                self.duals.fill(to, self.copier.twin(bytes))
+            else:
+                self.duals.copy_memory(to, origin, self.copier.twin(bytes))
+
+    def tape(self, i: Call, gives: bool) -> None:
+        """The tape of a derivative that is differentiated again has a shadow tape with the same history."""
+        results = self.repeat(i, [0])
+        if not gives:
+            return
+        primal = self.copier.values[i]
+        for result in results:  # no memory for the shadow: the primal's own check must see it
+            failed = self.builder.compare("icmp", "eq", result, zero(PTR))
+            primal = self.builder.select(failed, zero(PTR), primal)
+        self.copier.values[i] = primal
+        self.duals.set(i, list(results))
+
+    def call(self, i: Call, derivative: Function) -> None:
+        """A call of a function of the call graph becomes a call of its derivative."""
+        callee = self.facts.callee(i)
+        assert callee is not None
+        arguments = [self.copier.twin(a) for a in i.arguments]
+        for parameter in self.facts.shadow_parameters(callee):
+            arguments += self.duals.of(i.arguments[callee.arguments.index(parameter)])
+        result = self.builder.call(derivative, arguments, i.name)
+        if "dbg" in i.metadata:
+            result.metadata["dbg"] = i.metadata["dbg"]
+        if result.type == i.type:
+            self.copier.values[i] = result
+            return
+        self.copier.values[i] = self.builder.extract(result, [0], i.name)
+        self.duals.set(i, [self.builder.extract(result, [1 + lane]) for lane in range(self.width)])
+
+    def ret(self, i: Instruction) -> None:
+        value = i.operands[0]
+        result: Value = undefined(self.derivative.signature.result)
+        for index, part in enumerate([self.copier.twin(value), *self.duals.of(value)]):
+            result = self.builder.insert_value(result, part, [index])
+        self.builder.ret(result)
+
+

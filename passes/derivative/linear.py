@@ -1,0 +1,20 @@
+"""The arithmetic of derivatives that both writers share: products with a seed, sums of adjoints."""
+
+from __future__ import annotations
+
+from numbad.passes.ir.builder import Builder
+from numbad.passes.ir.types import VectorType
+from numbad.passes.ir.values import Value, floating, is_zero, zero
+
+
+def scaled(builder: Builder, seed: Value, partial: Value, strong: bool) -> Value:
+    """partial * seed. A strong product is 0 for a seed of 0 whatever the partial is, infinite or nan."""
+    if is_zero(seed):
+        return zero(seed.type)
+    if str(partial) in ("1.000000e+00", "0x3FF0000000000000"):
+        return seed
+    product = builder.binary("fmul", seed, partial)
+    if not strong:
+        return product
+    nothing = floating(seed.type, 0.0) if not isinstance(seed.type, VectorType) else zero(seed.type)
+    return builder.select(builder.compare("fcmp", "oeq", seed, nothing), nothing, product)

@@ -1,0 +1,105 @@
+"""Items in the reverse sweep: taken from their slot, or computed again from others.
+
+Given   a plan and the slots into which the stored items of the current iteration have been put back.
+Gives   `lookup(item)`: the value at the builder's point. Within one reverse block every item is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numbad.passes.derivative.needs import Count, Item, Shadow
+from numbad.passes.derivative.plan import Plan, item_type
+from numbad.passes.diagnostics import Bug
+from numbad.passes.ir.builder import Builder
+from numbad.passes.ir.instructions import GetElementPtr, Instruction, Phi
+from numbad.passes.ir.types import I64
+from numbad.passes.ir.values import Named, Value
+
+
+class Lookup:
+    """`free` gives what the reverse sweep knows without ado: constants, and arguments where they can be seen."""
+
+    def __init__(self, plan: Plan, builder: Builder, slots: dict[Item, Value], free: Callable[[Item], Value]):
+        self.plan, self.builder, self.slots, self.free = plan, builder, slots, free
+        self._known: dict[Item, Value] = {}
+
+    def forget(self) -> None:
+        """A new reverse block starts."""
+        self._known = {}
+
+    def __call__(self, item: Item) -> Value:
+        work = [item]
+        while work:
+            top = work[-1]
+            if top in self._known:
+                work.pop()
+                continue
+            missing = [part for part in self._parts(top) if part not in self._known]
+            if missing:
+                work += missing
+            else:
+                self._known[top] = self._write(top)
+                work.pop()
+        return self._known[item]
+
+    def _parts(self, item: Item) -> list[Item]:
+        if item not in self.plan.recomputed:
+            return []
+        value = item.value if isinstance(item, Shadow) else item
+        assert isinstance(value, Instruction)
+        law = self.plan.affine.get(value)
+        if law is not None:
+            start: Item = Shadow(law.start) if isinstance(item, Shadow) else law.start
+            return [start, law.step, self._count(value)]
+        return [self._part(item, o) for o in value.operands if not self._stays(o)]
+
+    @staticmethod
+    def _stays(operand: Value) -> bool:
+        return getattr(operand, "prefix", "") == "@"  # a callee
+
+    @staticmethod
+    def _part(item: Item, operand: Value) -> Item:
+        return Shadow(operand) if isinstance(item, Shadow) and operand.type.is_pointer else operand
+
+    def _count(self, phi: Value) -> Count:
+        assert isinstance(phi, Phi) and phi.block is not None
+        loop = self.plan.loops.innermost[phi.block]
+        assert loop is not None
+        return Count(loop)
+
+    def _write(self, item: Item) -> Value:
+        if item in self.slots:
+            return self.builder.load(item_type(item), self.slots[item])
+        if item not in self.plan.recomputed:
+            if not self.plan.is_free(item):
+                raise Bug(f"the plan of {self.plan.function} does not have {item}")
+            return self.free(item)
+        value = item.value if isinstance(item, Shadow) else item
+        assert isinstance(value, Instruction)
+        if value in self.plan.affine:
+            return self._affine(item, value)
+        twin = value.copy()
+        twin.drop_operands()
+        for operand in value.operands:
+            new = operand if self._stays(operand) else self._known[self._part(item, operand)]
+            twin.operands.append(new)
+            if isinstance(new, Named):
+                new.users.append(twin)
+        twin.metadata = {}
+        if isinstance(item, Shadow) and isinstance(twin, GetElementPtr):
+            twin.flags = ()
+        return self.builder.insert(twin)
+
+    def _affine(self, item: Item, phi: Instruction) -> Value:
+        law = self.plan.affine[phi]
+        count = self._known[self._count(phi)]
+        step = self._known[law.step]
+        start = self._known[Shadow(law.start) if isinstance(item, Shadow) else law.start]
+        if law.source is not None:
+            wide = self.builder.cast("sext", step, I64)
+            distance = self.builder.binary("mul", count, wide)
+            return self.builder.element(law.source, start, distance)
+        count = self.builder.cast("trunc" if phi.type.bits < 64 else "zext", count, phi.type)  # type: ignore[attr-defined]
+        distance = self.builder.binary("mul", count, step)
+        return self.builder.binary("sub" if law.negated else "add", start, distance)

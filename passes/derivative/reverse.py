@@ -1,0 +1,281 @@
+"""Reverse mode: a forward sweep that keeps what is needed, then the adjoint of every instruction in reverse order.
+
+    %y = fmul double %x, %k         y.bar taken and cleared;  %x.bar += %k * y.bar;  %k.bar += %x * y.bar
+    %v = load double, %p            *p.shadow += v.bar
+    store double %v, %p             v.bar += *p.shadow;  *p.shadow = 0
+    br, loops                       taken the other way, by the edges and counts that the forward sweep kept
+
+Given   Facts of a call graph that the fence let through.
+Gives   for the entry a function `f(arguments, shadows[, seeds])` with both sweeps. The shadow of a number is a cell to
+        which its adjoint is added, that of an array the array of adjoints; seeds are what the shadows of results hold.
+        For every function that is called: an augmented function, which runs the primal and pushes what its reverse
+        needs on the tape, and a reverse function, which takes the tape back and returns adjoints through cells.
+Unsure  never: what has no rule was refused by the fence; anything unexpected raises `Bug`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numbad.passes.analysis.memory import holds_float, holds_pointer
+from numbad.passes.canonical import returns_status
+from numbad.passes.derivative.adjoint_rules import AdjointRules
+from numbad.passes.derivative.adjoints import Adjoints, Stack
+from numbad.passes.derivative.duals import new_function
+from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.lookup import Lookup
+from numbad.passes.derivative.needs import Count, Edge, Item, Needs, Shadow, Way
+from numbad.passes.derivative.plan import Options, Plan, Record, item_type
+from numbad.passes.derivative.sweep import ForwardSweep, Slots
+from numbad.passes.derivative.tape import tape_function
+from numbad.passes.diagnostics import refuse
+from numbad.passes.ir.builder import Builder, i32, i64
+from numbad.passes.ir.function import Block, Function
+from numbad.passes.ir.instructions import Phi
+from numbad.passes.ir.types import I1, I64, PTR, VOID, FunctionType, StructType, size_of
+from numbad.passes.ir.values import Argument, Value
+
+
+@dataclass(frozen=True)
+class Split:
+    """The two halves of the derivative of a function that is called."""
+
+    augmented: Function
+    reverse: Function
+
+
+def write_reverse(facts: Facts, name: str, options: Options) -> tuple[Function, list[Plan]]:
+    """The derivative of the entry, called `name`, and the plans that were followed."""
+    halves: dict[Function, Split] = {}
+    for function in facts.functions:
+        called = function is not facts.entry or any(facts.callee(i) is function  # type: ignore[arg-type]
+                                                    for f in facts.functions for i in f.instructions
+                                                    if i.opcode == "call")
+        if called and facts.needs_derivative(function):
+            halves[function] = _declare_split(facts, function, f"{name}.{function.name}")
+    augmented = {f: s.augmented for f, s in halves.items()}
+    plans = []
+    for function, split in halves.items():
+        plans.append(_plan(facts, function, True, options))
+        _write_split(facts, function, split, plans[-1], halves, augmented)
+    plans.append(_plan(facts, facts.entry, False, options))
+    return _write_combined(facts, name, plans[-1], halves, augmented), plans
+
+
+def _plan(facts: Facts, function: Function, split: bool, options: Options) -> Plan:
+    for loop in facts.loops[function].loops:
+        entries = [p for p in facts.dominators[function].predecessors[loop.header] if p not in loop.blocks]
+        if len(loop.latches) != 1 or len(entries) != 1:
+            raise refuse("unsupported", "a loop with several entries or latches", "restructure the loop",
+                         loop.header.terminator)
+    return Plan(facts, function, Needs(facts, function), split, options)
+
+
+# --- signatures ------------------------------------------------------------------------------------------------------
+
+
+def _pointer_shadows(facts: Facts, function: Function) -> list[Argument]:
+    return [a for a in facts.shadow_parameters(function) if holds_pointer(a.type)]
+
+
+def _cells(facts: Facts, function: Function) -> list[Argument]:
+    return [a for a in facts.shadow_parameters(function) if not holds_pointer(a.type)]
+
+
+def _active_result(facts: Facts, function: Function) -> bool:
+    return holds_float(function.signature.result)
+
+
+def _declare_split(facts: Facts, function: Function, name: str) -> Split:
+    shadows, cells = _pointer_shadows(facts, function), _cells(facts, function)
+    result = function.signature.result
+    parts = [I1] if result == VOID else [I1, result, result] if holds_pointer(result) else [I1, result]
+    augmented = new_function(
+        facts, f"{name}.augmented",
+        FunctionType(StructType(tuple(parts)), (*(a.type for a in function.arguments), *(a.type for a in shadows), PTR)),
+        [*(a.name for a in function.arguments), *(f"{a.name}.shadow" for a in shadows), "tape"])
+    seed = [result] if _active_result(facts, function) else []
+    reverse = new_function(facts, f"{name}.reverse", FunctionType(VOID, (*seed, PTR, *(PTR for _ in cells))),
+                           [*("seed" for _ in seed), "tape", *(f"{a.name}.cell" for a in cells)])
+    augmented.name_values()
+    reverse.name_values()
+    return Split(augmented, reverse)
+
+
+# --- the two forms ---------------------------------------------------------------------------------------------------
+
+
+def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, Split],
+                    augmented: dict[Function, Function]) -> Function:
+    """Both sweeps in one function: slots stay on the stack (in registers) outside loops."""
+    entry, shadows = facts.entry, facts.shadow_parameters(facts.entry)
+    types = [a.type for a in entry.arguments] + [a.type if holds_pointer(a.type) else PTR for a in shadows]
+    names = [a.name for a in entry.arguments] + [f"{a.name}.shadow" for a in shadows]
+    if facts.task.seeded:
+        types, names = [*types, PTR], [*names, "seeds"]
+    if not returns_status(entry):
+        raise refuse("unsupported", "the entry does not follow the status convention")
+    function = new_function(facts, name, FunctionType(entry.signature.result, tuple(types)), names, "")
+    function.name_values()
+    forward = ForwardSweep(facts, entry, function, plan, False, augmented)
+    forward.write()
+    builder = forward.builder
+    builder.location = None
+    builder.at_end(forward.turn)
+    status, _ = forward.at_turn()
+    assert status is not None
+    if facts.task.seeded:
+        slot = shadows.index(entry.arguments[0])
+        builder.call_symbol("numbad.seed", VOID, [function.arguments[0], function.arguments[len(entry.arguments) + slot],
+                                                  function.arguments[-1]])
+    cells = {a: function.arguments[len(entry.arguments) + i] for i, a in enumerate(shadows)
+             if not holds_pointer(a.type)}
+
+    def free(item: Item) -> Value:
+        if isinstance(item, Shadow):
+            return forward.duals.of(item.value)[0]
+        return forward.copier.twin(item)  # type: ignore[arg-type]
+
+    def finish() -> None:
+        builder.call(tape_function(facts.module, "release"), [forward.tape])
+        builder.ret(status)
+
+    sweep = ReverseSweep(facts, plan, builder, forward.stack, forward.slots, forward.tape, halves, cells,
+                         Lookup(plan, builder, forward.slots, free))
+    sweep.write(forward.normal, finish)
+    forward.stack.close()
+    _drop_unused_tape(function, forward.tape)
+    function.name_values()
+    return function
+
+
+def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, halves: dict[Function, Split],
+                 augmented: dict[Function, Function]) -> None:
+    forward = ForwardSweep(facts, function, split.augmented, plan, True, augmented)
+    forward.write()
+    forward.builder.location = None
+    forward.builder.at_end(forward.turn)
+    value, shadow = forward.at_turn()
+    forward.push(plan.record(None))
+    forward.result(False, value, shadow)
+    forward.stack.close()
+    split.augmented.name_values()
+
+    reverse = split.reverse
+    builder = Builder(reverse.append(Block("start")))
+    stack = Stack(reverse)
+    slots = Slots(plan, stack)
+    parameters = list(reverse.arguments)
+    seed = parameters.pop(0) if _active_result(facts, function) else None
+    tape, *places = parameters
+    cells = dict(zip(_cells(facts, function), places, strict=True))
+    sweep = ReverseSweep(facts, plan, builder, stack, slots, tape, halves, cells,
+                         Lookup(plan, builder, slots, lambda item: item.value if isinstance(item, Shadow) else item))  # type: ignore[arg-type,return-value]
+    sweep.pop(plan.record(None))
+    sweep.rules.seed = seed
+    sweep.write(forward.normal, lambda: builder.ret() and None)
+    stack.close()
+    reverse.name_values()
+
+
+def _drop_unused_tape(function: Function, tape: Value) -> None:
+    users = list(dict.fromkeys(tape.users))  # type: ignore[attr-defined]
+    if all(u.callee_name in ("numbad.tape.init", "numbad.tape.release") for u in users):
+        for user in users:
+            user.erase()
+        tape.erase()  # type: ignore[attr-defined]
+
+
+# --- the reverse sweep -----------------------------------------------------------------------------------------------
+
+
+class ReverseSweep:
+    """Walks the control flow of one function backwards. The builder stands where the sweep starts."""
+
+    def __init__(self, facts: Facts, plan: Plan, builder: Builder, stack: Stack, slots: Slots, tape: Value,
+                 halves: dict[Function, Split], cells: dict[Argument, Value], lookup: Lookup):
+        self.facts, self.plan, self.builder, self.slots, self.tape = facts, plan, builder, slots, tape
+        self.function, self.needs, self.loops = plan.function, plan.needs, plan.loops
+        self.cells, self.lookup = cells, lookup
+        self.target = builder.function
+        self.adjoints = Adjoints(builder, stack, facts.activity.is_active)
+        reverses = {f: s.reverse for f, s in halves.items()}
+        self.rules = AdjointRules(facts, builder, stack, self.adjoints, lookup, tape, reverses)
+        self.blocks = {b: Block(f"{b.name}.bar") for b in facts.live[self.function]
+                       if not self.needs.in_inert_loop(b)}
+
+    def write(self, returns: list[Block], finish) -> None:  # type: ignore[no-untyped-def]
+        self._go(Edge(None), [self.blocks[b] for b in returns])
+        order = self.facts.dominators[self.function].order
+        for block in reversed(order):
+            if block not in self.blocks:
+                continue
+            self.builder.at_end(self.target.append(self.blocks[block]))
+            self.lookup.forget()
+            for instruction in reversed(block.instructions):
+                if instruction in self.needs.by_instruction and not isinstance(instruction, Phi):
+                    self.rules.visit(instruction)
+            phis = {phi: self.adjoints.take(phi) for phi in block.phis if phi in self.needs.by_instruction}
+            if block is self.function.entry:
+                self._give_back()
+                finish()
+            else:
+                self._to_predecessors(block, phis)
+
+    def _give_back(self) -> None:
+        """Add the adjoints of numbers to their cells."""
+        for argument, cell in self.cells.items():
+            if self.facts.activity.is_active(argument):
+                total = self.builder.binary("fadd", self.builder.load(argument.type, cell), self.adjoints.take(argument))
+                self.builder.store(total, cell)
+
+    def _to_predecessors(self, block: Block, phis: dict[Phi, Value]) -> None:
+        ways = self.needs.ways(block)
+        targets = [self._way_back(way, block, phis) for way in ways]
+        loop = self.needs.loop_of_header(block)
+        if loop is None:
+            self._go(Edge(block), targets)
+            return
+        around = self.needs.way_of(block, loop.latch)
+        first = self.builder.compare("icmp", "eq", self.builder.load(I64, self.slots[Count(loop)]), i64(0))
+        self.builder.branch_if(first, targets[1 - around], targets[around])
+
+    def _go(self, edge: Edge, targets: list[Block]) -> None:
+        if len(targets) == 1:
+            self.builder.branch(targets[0])
+            return
+        number = self.lookup(edge)
+        self.builder.switch(number, targets[0], [(i32(n), target) for n, target in enumerate(targets) if n])
+
+    def _way_back(self, way: Way, block: Block, phis: dict[Phi, Value]) -> Block:
+        """A block on the way: phis hand on their adjoints, iterations that had ended come back from the tape."""
+        here = self.builder.block
+        start = self.target.append(Block(f"{block.name}.{way.source.name}.bar"))
+        self.builder.at_end(start)
+        predecessor = way.predecessors[0]
+        for phi, adjoint in phis.items():
+            self.adjoints.add(phi.incoming_from(predecessor), adjoint)
+        loop = self.needs.loop_of_header(block)
+        if loop is not None and predecessor in loop.blocks:
+            count = self.slots[Count(loop)]
+            self.builder.store(self.builder.binary("sub", self.builder.load(I64, count), i64(1)), count)
+            self.pop(self.plan.record(loop))
+        elif block not in self.needs.bypass:
+            left = [x for x in self.loops.left(predecessor, block) if x not in self.needs.inert_loops]
+            for ended in reversed(left):
+                self.pop(self.plan.record(ended))
+        self.builder.branch(self.blocks[way.source])
+        self.builder.at_end(here)
+        return start
+
+    def pop(self, record: Record) -> None:
+        """Take a record back from the tape into the slots."""
+        if not record.size:
+            return
+        memory = self.builder.call(tape_function(self.facts.module, "pop"), [self.tape, i64(record.size)])
+        for item, offset in record.offsets.items():
+            type = item_type(item)
+            kept = self.builder.load(type, self.builder.offset(memory, offset), align=min(8, size_of(type)))
+            self.builder.store(kept, self.slots[item])
+
+

@@ -1,0 +1,240 @@
+"""The tape: memory that keeps primal values between the forward and the reverse sweep.
+
+A tape is a block of 64 bytes on the stack that holds two chains of chunks:
+
+    stack   records are pushed by the forward sweep and popped by the reverse sweep, last in, first out; a chunk is
+            freed when the reverse sweep has left it behind
+    kept    memory that lives until the release: shadows of local arrays
+
+    0 chunk, 8 used, 16 capacity of the stack;  24 chunk, 32 used, 40 capacity of the kept chain;  48 bytes in all
+
+A chunk starts with 64 bytes: the previous chunk, its use and its capacity. `push` and `keep` return null when no memory
+can be had; the writers test that. All memory comes from and goes back to Numba's run time, so its counters see it.
+
+The functions are `linkonce_odr`, the same text in every derivative of one version, and known to the engine
+(`rules.memory`): a derivative that is differentiated again has a shadow tape with the same history.
+"""
+
+from __future__ import annotations
+
+from numbad.passes.ir.function import Function
+from numbad.passes.ir.types import I64, PTR, VOID, ArrayType, FunctionType
+from numbad.passes.ir.function import Module
+
+TAPE = ArrayType(8, I64)
+MARK = ArrayType(3, I64)
+BYTES = "numbad_tape_bytes"  # registered by the caller: receives the size of each tape that is released
+
+SIGNATURES = {
+    "numbad.tape.init": FunctionType(VOID, (PTR,)),
+    "numbad.tape.push": FunctionType(PTR, (PTR, I64)),
+    "numbad.tape.pop": FunctionType(PTR, (PTR, I64)),
+    "numbad.tape.keep": FunctionType(PTR, (PTR, I64)),
+    "numbad.tape.mark": FunctionType(VOID, (PTR, PTR)),
+    "numbad.tape.rewind": FunctionType(VOID, (PTR, PTR)),
+    "numbad.tape.release": FunctionType(VOID, (PTR,)),
+}
+
+
+def tape_function(module: Module, operation: str) -> Function:
+    """The function of one operation, declared in the module; `TEXT` defines it."""
+    name = f"numbad.tape.{operation}"
+    return module.declare(name, SIGNATURES[name])
+
+
+TEXT = """
+@numbad_tape_bytes = external global i64
+
+declare ptr @NRT_Allocate(i64)
+declare void @NRT_Free(ptr)
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+
+define linkonce_odr void @numbad.tape.init(ptr %tape) nounwind {
+  call void @llvm.memset.p0.i64(ptr align 8 %tape, i8 0, i64 64, i1 false)
+  ret void
+}
+
+define linkonce_odr ptr @numbad.tape.grow(ptr %tape, ptr %chain, i64 %bytes) nounwind noinline cold {
+  %used.at = getelementptr i8, ptr %chain, i64 8
+  %capacity.at = getelementptr i8, ptr %chain, i64 16
+  %total.at = getelementptr i8, ptr %tape, i64 48
+  %chunk = load ptr, ptr %chain
+  %used = load i64, ptr %used.at
+  %capacity = load i64, ptr %capacity.at
+  %double = shl i64 %capacity, 1
+  %is.small = icmp ult i64 %double, 4096
+  %least = select i1 %is.small, i64 4096, i64 %double
+  %is.large = icmp ugt i64 %least, 67108864
+  %wanted = select i1 %is.large, i64 67108864, i64 %least
+  %needed = add i64 %bytes, 64
+  %is.enough = icmp uge i64 %wanted, %needed
+  %size = select i1 %is.enough, i64 %wanted, i64 %needed
+  %overflow = icmp ult i64 %needed, %bytes
+  br i1 %overflow, label %failed, label %allocate
+allocate:
+  %new = call ptr @NRT_Allocate(i64 %size)
+  %none = icmp eq ptr %new, null
+  br i1 %none, label %failed, label %link
+link:
+  store ptr %chunk, ptr %new
+  %new.used = getelementptr i8, ptr %new, i64 8
+  store i64 %used, ptr %new.used
+  %new.capacity = getelementptr i8, ptr %new, i64 16
+  store i64 %capacity, ptr %new.capacity
+  store ptr %new, ptr %chain
+  store i64 %needed, ptr %used.at
+  store i64 %size, ptr %capacity.at
+  %total = load i64, ptr %total.at
+  %more = add i64 %total, %size
+  store i64 %more, ptr %total.at
+  %memory = getelementptr i8, ptr %new, i64 64
+  ret ptr %memory
+failed:
+  ret ptr null
+}
+
+define linkonce_odr ptr @numbad.tape.push(ptr %tape, i64 %bytes) nounwind {
+  %used.at = getelementptr i8, ptr %tape, i64 8
+  %capacity.at = getelementptr i8, ptr %tape, i64 16
+  %used = load i64, ptr %used.at
+  %capacity = load i64, ptr %capacity.at
+  %left = sub i64 %capacity, %used
+  %fits = icmp ule i64 %bytes, %left
+  br i1 %fits, label %fast, label %slow
+fast:
+  %chunk = load ptr, ptr %tape
+  %after = add i64 %used, %bytes
+  store i64 %after, ptr %used.at
+  %memory = getelementptr i8, ptr %chunk, i64 %used
+  ret ptr %memory
+slow:
+  %grown = call ptr @numbad.tape.grow(ptr %tape, ptr %tape, i64 %bytes)
+  ret ptr %grown
+}
+
+define linkonce_odr void @numbad.tape.drop(ptr %chain) nounwind noinline {
+  %chunk = load ptr, ptr %chain
+  %previous = load ptr, ptr %chunk
+  %used.from = getelementptr i8, ptr %chunk, i64 8
+  %used = load i64, ptr %used.from
+  %capacity.from = getelementptr i8, ptr %chunk, i64 16
+  %capacity = load i64, ptr %capacity.from
+  %used.at = getelementptr i8, ptr %chain, i64 8
+  %capacity.at = getelementptr i8, ptr %chain, i64 16
+  store ptr %previous, ptr %chain
+  store i64 %used, ptr %used.at
+  store i64 %capacity, ptr %capacity.at
+  call void @NRT_Free(ptr %chunk)
+  ret void
+}
+
+define linkonce_odr ptr @numbad.tape.pop(ptr %tape, i64 %bytes) nounwind {
+  %used.at = getelementptr i8, ptr %tape, i64 8
+  %used = load i64, ptr %used.at
+  %is.left = icmp eq i64 %used, 64
+  br i1 %is.left, label %leave, label %take
+leave:
+  call void @numbad.tape.drop(ptr %tape)
+  br label %take
+take:
+  %now = load i64, ptr %used.at
+  %before = sub i64 %now, %bytes
+  store i64 %before, ptr %used.at
+  %chunk = load ptr, ptr %tape
+  %memory = getelementptr i8, ptr %chunk, i64 %before
+  ret ptr %memory
+}
+
+define linkonce_odr ptr @numbad.tape.keep(ptr %tape, i64 %bytes) nounwind {
+  %padded = add i64 %bytes, 63
+  %rounded = and i64 %padded, -64
+  %chain = getelementptr i8, ptr %tape, i64 24
+  %used.at = getelementptr i8, ptr %tape, i64 32
+  %capacity.at = getelementptr i8, ptr %tape, i64 40
+  %used = load i64, ptr %used.at
+  %capacity = load i64, ptr %capacity.at
+  %left = sub i64 %capacity, %used
+  %overflow = icmp ult i64 %padded, %bytes
+  %enough = icmp ule i64 %rounded, %left
+  %good = xor i1 %overflow, true
+  %fits = and i1 %enough, %good
+  br i1 %fits, label %fast, label %slow
+fast:
+  %chunk = load ptr, ptr %chain
+  %after = add i64 %used, %rounded
+  store i64 %after, ptr %used.at
+  %memory = getelementptr i8, ptr %chunk, i64 %used
+  call void @llvm.memset.p0.i64(ptr %memory, i8 0, i64 %bytes, i1 false)
+  ret ptr %memory
+slow:
+  %asked = select i1 %overflow, i64 -1, i64 %rounded
+  %grown = call ptr @numbad.tape.grow(ptr %tape, ptr %chain, i64 %asked)
+  %none = icmp eq ptr %grown, null
+  br i1 %none, label %failed, label %clear
+clear:
+  call void @llvm.memset.p0.i64(ptr %grown, i8 0, i64 %bytes, i1 false)
+  ret ptr %grown
+failed:
+  ret ptr null
+}
+
+define linkonce_odr void @numbad.tape.mark(ptr %tape, ptr %mark) nounwind {
+  %chunk = load ptr, ptr %tape
+  %used.at = getelementptr i8, ptr %tape, i64 8
+  %used = load i64, ptr %used.at
+  %capacity.at = getelementptr i8, ptr %tape, i64 16
+  %capacity = load i64, ptr %capacity.at
+  store ptr %chunk, ptr %mark
+  %used.to = getelementptr i8, ptr %mark, i64 8
+  store i64 %used, ptr %used.to
+  %capacity.to = getelementptr i8, ptr %mark, i64 16
+  store i64 %capacity, ptr %capacity.to
+  ret void
+}
+
+define linkonce_odr void @numbad.tape.rewind(ptr %tape, ptr %mark) nounwind {
+  %target = load ptr, ptr %mark
+  br label %test
+test:
+  %chunk = load ptr, ptr %tape
+  %there = icmp eq ptr %chunk, %target
+  br i1 %there, label %done, label %back
+back:
+  call void @numbad.tape.drop(ptr %tape)
+  br label %test
+done:
+  %used.from = getelementptr i8, ptr %mark, i64 8
+  %used = load i64, ptr %used.from
+  %used.at = getelementptr i8, ptr %tape, i64 8
+  store i64 %used, ptr %used.at
+  ret void
+}
+
+define linkonce_odr void @numbad.tape.free(ptr %chain) nounwind noinline {
+  br label %test
+test:
+  %chunk = load ptr, ptr %chain
+  %none = icmp eq ptr %chunk, null
+  br i1 %none, label %done, label %drop
+drop:
+  call void @numbad.tape.drop(ptr %chain)
+  br label %test
+done:
+  ret void
+}
+
+define linkonce_odr void @numbad.tape.release(ptr %tape) nounwind {
+  %total.at = getelementptr i8, ptr %tape, i64 48
+  %total = load i64, ptr %total.at
+  store i64 %total, ptr @numbad_tape_bytes
+  %empty = icmp eq i64 %total, 0
+  br i1 %empty, label %done, label %free
+free:
+  call void @numbad.tape.free(ptr %tape)
+  %chain = getelementptr i8, ptr %tape, i64 24
+  call void @numbad.tape.free(ptr %chain)
+  br label %done
+done:
+  ret void
+}
+"""

@@ -1,0 +1,201 @@
+"""Mathematical functions that Numba writes out as loops and branches, as calls with a rule.
+
+Given   LLVM text as Numba lowered it.
+Gives   `known_calls`: the text in which these are calls of pure functions with a plain signature, defined in the text
+        so that it can run; `release`: the same functions open to inlining again, for a text that is about to run.
+
+            x ** n, n an integer        numbad.powi.f64.i64(x, n)
+            x // y                      numbad.floordiv.f64(x, y)
+            x % y                       numbad.mod.f64(x, y)
+            np.logaddexp[2](x, y)       numbad.logaddexp.f64(x, y), numbad.logaddexp2.f64(x, y)
+            np.sinc(x)                  numbad.sinc.f64(x)
+
+Unsure  leaves a function as it is: what is not recognised is differentiated as written.
+
+The code behind them has the right values but not the right derivatives (logaddexp where x == y, sinc at 0, x % y at
+multiples of y), or is slow to differentiate (powi). A name ends in the types of the arguments: f64, f32; i64, or u64 if
+unsigned. A number behind them tells several versions in one module apart: they differ in Numba's error model or in
+fast-math flags. Where a power may raise, `numbad.powi.status` decides (0 if it does not), and `numbad.powi.exception`
+is what Numba stores in `excinfo`.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import count
+
+from numbad.passes.llvm import NAME, Definition, definitions
+from numbad.passes.protect import FLOAT_CODES, PURE
+
+PREFIX = "numbad."
+
+_POWI = re.compile(r"_ZN5numba7cpython7numbers\d+int_power_impl\w*?9int_power")
+_LOGADDEXP = re.compile(r"_ZN5numba2np8npyfuncs\d+_generate_logaddexp\w*?ol_npy_logaddexp")
+_SINC = re.compile(r"_ZN5numba2np9arraymath\d+impl_np_sinc\w*?4impl")
+_DIVMOD = re.compile(r"_ZN05numba6python3remE")
+_PARAMETER = re.compile(rf"^(?P<type>\w+)\b.*? %(?:{NAME})$")
+
+
+def known_calls(text: str) -> str:
+    """Calls of Numba's helpers become calls of `numbad.*` functions with a plain signature."""
+    names = _Names()
+    pieces, start = [], 0
+    for definition in definitions(text):
+        replacement = _known(definition, names)
+        if replacement is not None:
+            head = definition.text.replace(f"@{definition.name}(", f"@{_body(definition.name)}(", 1)
+            pieces += [text[start:definition.start], head, "\n", replacement]
+            start = definition.end
+    return "".join([*pieces, text[start:]])
+
+
+def release(text: str) -> str:
+    """Let LLVM inline the known calls that are left in a text."""
+    pieces, start = [], 0
+    for definition in definitions(text):
+        if definition.name.startswith(PREFIX):
+            opened = re.sub(r" #\d+| noinline(?= )", "", definition.head.removesuffix(" {"))
+            inlined = re.sub(r"( !dbg !\d+)?$", r" alwaysinline\1", opened, count=1)
+            pieces += [text[start:definition.start], inlined, " {"]
+            start = definition.start + len(definition.head)
+    return "".join([*pieces, text[start:]])
+
+
+class _Names:
+    """Hands out each name once."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, Iterator[int]] = {}
+
+    def fresh(self, stem: str, *codes: str) -> str:
+        """The ending of a name; the same for all functions of one helper."""
+        ending = ".".join(codes)
+        version = next(self.versions.setdefault(f"{stem}.{ending}", count()))
+        return f"{ending}.{version}" if version else ending
+
+
+def _body(name: str) -> str:
+    return f"{name}.body"
+
+
+def _known(definition: Definition, names: _Names) -> str | None:
+    name = definition.name
+    if _DIVMOD.match(name):
+        return _divmod(definition, names)
+    types = _parameter_types(definition)
+    if types[:2] != ["ptr", "ptr"] or not set(types[2:]) <= {"double", "float", "i8", "i16", "i32", "i64"}:
+        return None
+    result = re.search(r"^ +store (double|float) [^\n]*, ptr %retptr\b", definition.text, re.M)
+    if result is None or types[2] not in ("double", "float"):
+        return None
+    if _POWI.match(name) and len(types) == 4:
+        return _powi(definition, names, result[1], *types[2:])
+    if _LOGADDEXP.match(name) and types[2:] == [result[1]] * 2:
+        stem = "logaddexp2" if "@llvm.exp2." in definition.text else "logaddexp"
+        return _never_raises(definition, names, stem, result[1], types[2:])
+    if _SINC.match(name) and types[2:] == [result[1]]:
+        return _never_raises(definition, names, "sinc", result[1], types[2:])
+    return None
+
+
+def _parameter_types(definition: Definition) -> list[str]:
+    listed = definition.parameters
+    found = [_PARAMETER.match(piece.strip()) for piece in re.split(r",(?![^(]*\))", listed)] if listed else []
+    return [match["type"] if match else "" for match in found]
+
+
+def _never_raises(definition, names, stem, result, types) -> str:
+    ending = names.fresh(stem, *(FLOAT_CODES[ty] for ty in types[:1]))
+    parameters = ", ".join(f"{ty} %{letter}" for ty, letter in zip(types, "xy", strict=False))
+    helper = f"numbad.{stem}.{ending}"
+    return f"""
+define linkonce_odr i32 @{definition.name}(ptr %result, ptr %excinfo, {parameters}) alwaysinline {{
+  %value = call {result} @{helper}({parameters})
+  store {result} %value, ptr %result
+  ret i32 0
+}}
+{_value_of(definition.name, helper, result, parameters)}"""
+
+
+def _value_of(name: str, helper: str, result: str, parameters: str) -> str:
+    return f"""
+define {result} @{helper}({parameters}) noinline {PURE} {{
+  %result = alloca {result}
+  %excinfo = alloca ptr
+  store {result} 0.0, ptr %result
+  %status = call i32 @{_body(name)}(ptr %result, ptr %excinfo, {parameters})
+  %value = load {result}, ptr %result
+  ret {result} %value
+}}
+"""
+
+
+def _powi(definition, names, result, base, exponent) -> str:
+    """A negative power of 0 raises, so that besides the value there is a status, and on the error exit an exception."""
+    name = definition.name
+    unsigned = re.search(r"E[fd][htjy]$", name)
+    ending = names.fresh("powi", FLOAT_CODES[base], ("u" if unsigned else "i") + exponent[1:])
+    parameters = f"{base} %x, {exponent} %n"
+    negative = "false" if unsigned else "%negative"
+    return f"""
+define linkonce_odr i32 @{name}(ptr %result, ptr %excinfo, {parameters}) alwaysinline {{
+  %negative = icmp slt {exponent} %n, 0
+  br i1 {negative}, label %check, label %power
+check:
+  %status = call i32 @numbad.powi.status.{ending}({parameters})
+  %fails = icmp ne i32 %status, 0
+  br i1 %fails, label %error, label %power
+power:
+  %value = call {result} @numbad.powi.{ending}({parameters})
+  store {result} %value, ptr %result
+  ret i32 0
+error:
+  %exception = call ptr @numbad.powi.exception.{ending}({parameters})
+  store ptr %exception, ptr %excinfo
+  ret i32 %status
+}}
+{_value_of(name, f"numbad.powi.{ending}", result, parameters)}
+define range(i32 0, 2) i32 @numbad.powi.status.{ending}({parameters}) noinline {PURE} {{
+  %result = alloca {result}
+  %excinfo = alloca ptr
+  %status = call i32 @{_body(name)}(ptr %result, ptr %excinfo, {parameters})
+  ret i32 %status
+}}
+
+define ptr @numbad.powi.exception.{ending}({parameters}) noinline {PURE} {{
+  %result = alloca {result}
+  %excinfo = alloca ptr
+  store ptr null, ptr %excinfo
+  %status = call i32 @{_body(name)}(ptr %result, ptr %excinfo, {parameters})
+  %exception = load ptr, ptr %excinfo
+  ret ptr %exception
+}}
+"""
+
+
+def _divmod(definition, names) -> str:
+    ty = "double" if "(double" in definition.head else "float"
+    ending = names.fresh("divmod", FLOAT_CODES[ty])
+    parameters = f"{ty} %x, {ty} %y"
+    name = definition.name
+    return f"""
+define linkonce_odr {ty} @{name}({parameters}, ptr %remainder) alwaysinline {{
+  %quotient = call {ty} @numbad.floordiv.{ending}({parameters})
+  %mod = call {ty} @numbad.mod.{ending}({parameters})
+  store {ty} %mod, ptr %remainder
+  ret {ty} %quotient
+}}
+
+define {ty} @numbad.floordiv.{ending}({parameters}) noinline {PURE} {{
+  %remainder = alloca {ty}
+  %quotient = call {ty} @{_body(name)}({parameters}, ptr %remainder)
+  ret {ty} %quotient
+}}
+
+define {ty} @numbad.mod.{ending}({parameters}) noinline {PURE} {{
+  %remainder = alloca {ty}
+  %quotient = call {ty} @{_body(name)}({parameters}, ptr %remainder)
+  %mod = load {ty}, ptr %remainder
+  ret {ty} %mod
+}}
+"""

@@ -1,0 +1,245 @@
+"""LLVM's own passes, verifier and linker; the engine's only use of llvmlite.
+
+Given   LLVM text.
+Gives   LLVM text. `prepare` brings what a front end emits into the form that the analyses expect, `optimise` makes
+        what the engine wrote fast, `check` and `canonical` validate.
+Unsure  raises `InvalidIR` with LLVM's message. Nothing is repaired.
+
+Preparation inlines, promotes memory to registers, simplifies, and leaves loops in canonical form: rotated, with
+preheader, single latch and dedicated exits, in LCSSA form. It does not vectorise, interleave, unroll or duplicate loops
+(unswitching of loops on invariant conditions is what separates LLVM's level 3 from level 2 here, and is left to
+`optimise`): every copy of a loop body would be differentiated again.
+"""
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import llvmlite.binding as binding
+
+INLINE_BUDGET = 1000
+"""LLVM's inline cost up to which a call is inlined during preparation. LLVM's own limit is 225, but a call that stays
+costs more here: it needs an augmented primal and a reverse function."""
+
+
+NAME = r'"[^"\n]*"|[-\w.$]+'
+"""A name in LLVM's text, without its `@` or `%`. LLVM escapes quotation marks within names."""
+
+
+class InvalidIR(Exception):
+    """LLVM refuses the text."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What code is optimised for."""
+
+    cpu: str
+    features: str
+    """Comma-separated `+feature` and `-feature`, as LLVM spells them."""
+
+
+@cache
+def host() -> Machine:
+    """The processor that this process runs on."""
+    return Machine(binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
+
+
+def check(text: str) -> None:
+    """Raise `InvalidIR` unless LLVM parses the text and its verifier accepts it."""
+    _parsed(text)
+
+
+def canonical(text: str) -> str:
+    """The text as LLVM prints it."""
+    return str(_parsed(text))
+
+
+def prepare(text: str, entry: str, *, keep: tuple[str, ...] = (), external: tuple[str, ...] = (),
+            machine: Machine | None = None, between: Callable[[str], str] | None = None) -> str:
+    """Inline, simplify and canonicalise everything that `entry` reaches; drop the rest.
+
+    keep        name prefixes of functions whose calls stay as they are. Their bodies are taken away while LLVM's
+                passes run, since these would specialise the function to its callers, and put back at the end.
+    external    name prefixes of functions that become declarations for good: the run-time library's
+    between     a change to the text after every round of passes but the last
+    """
+    machine = machine or host()
+    text = _lines_only(text)
+    opened, taken = _without_bodies(text, keep + external)
+    module = _parsed(opened)
+    _internalise(module, lambda name: name == entry)
+    rounds = [(_drop_dead, _promote, _rotate), (_simplify, _prune_references),
+              (_simplify, _canonicalise_loops, _drop_dead)]
+    for number, passes in enumerate(rounds):
+        if number and between is not None:
+            module = _parsed(between(str(module)))
+        _run(module, machine, *passes)
+    if any(function.name in taken and function.name.startswith(keep) for function in module.functions):
+        module.link_in(_kept(text, keep, external, machine))
+        _internalise(module, lambda name: name == entry)
+        _run(module, machine, _drop_dead)
+    module.verify()
+    return _without_unused_globals(str(module))
+
+
+def optimise(text: str, level: int = 3, machine: Machine | None = None) -> str:
+    """LLVM's default pipeline, vectorisers included, for code that is about to run."""
+    module = _parsed(text)
+    tuning = binding.PipelineTuningOptions(speed_level=level)
+    builder = binding.create_pass_builder(_target(machine or host(), level), tuning)
+    builder.getModulePassManager().run(module, builder)
+    return str(module)
+
+
+def link(*texts: str) -> str:
+    """One module out of several."""
+    module, *others = map(_parsed, texts)
+    for other in others:
+        module.link_in(other)
+    module.verify()
+    return str(module)
+
+
+def _kept(text: str, keep: tuple[str, ...], external: tuple[str, ...], machine: Machine) -> binding.ModuleRef:
+    """The functions to keep and what they reach, as a module of its own."""
+    module = _parsed(_without_bodies(text, external)[0])
+    _internalise(module, lambda name: name.startswith(keep))
+    _run(module, machine, _drop_dead)
+    _run(module, machine, _simplify, _drop_dead)
+    return module
+
+
+# --- passes ----------------------------------------------------------------------------------------------------------
+
+def _promote(manager, builder):
+    manager.add_always_inliner_pass()
+    manager.add_sroa_pass()
+    manager.add_instruction_combine_pass()
+    manager.add_sroa_pass()                 # counters of loops live in structs that are split only now
+
+
+def _rotate(manager, builder):
+    # Not the simplification of the control flow: it makes a counter's conditional decrement arithmetic on its
+    # condition, and no trip count is found any more.
+    manager.add_jump_threading_pass()
+    manager.add_loop_simplify_pass()
+    manager.add_loop_rotate_pass()
+    manager.add_instruction_combine_pass()
+
+
+def _simplify(manager, builder):
+    return builder.getModulePassManager()
+
+
+def _prune_references(manager, builder):
+    manager.add_refprune_pass()             # all of its parts, with Numba's default limit
+
+
+def _canonicalise_loops(manager, builder):
+    manager.add_loop_simplify_pass()
+    manager.add_lcssa_pass()
+
+
+def _drop_dead(manager, builder):
+    manager.add_global_dead_code_eliminate_pass()
+    manager.add_strip_dead_prototype_pass()
+
+
+def _run(module: binding.ModuleRef, machine: Machine, *stages: Callable) -> None:
+    tuning = binding.PipelineTuningOptions(speed_level=2)
+    tuning.loop_vectorization = tuning.slp_vectorization = False
+    tuning.loop_interleaving = tuning.loop_unrolling = False
+    tuning.inliner_threshold = INLINE_BUDGET
+    builder = binding.create_pass_builder(_target(machine, 2), tuning)
+    manager = binding.create_new_module_pass_manager()
+    for stage in stages:
+        manager = stage(manager, builder) or manager
+    manager.run(module, builder)
+
+
+@cache
+def _target(machine: Machine, level: int) -> binding.TargetMachine:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    target = binding.Target.from_default_triple()
+    return target.create_target_machine(cpu=machine.cpu, features=machine.features, opt=level)
+
+
+# --- modules and text ------------------------------------------------------------------------------------------------
+
+def _parsed(text: str) -> binding.ModuleRef:
+    try:
+        module = binding.parse_assembly(text)
+        module.verify()
+    except RuntimeError as error:
+        raise InvalidIR(str(error)) from None
+    return module
+
+
+def _internalise(module: binding.ModuleRef, is_public: Callable[[str], bool]) -> None:
+    for function in module.functions:
+        if not function.is_declaration:
+            function.linkage = "external" if is_public(function.name) else "internal"
+    for variable in module.global_variables:
+        if variable.linkage is binding.Linkage.linkonce_odr:
+            variable.linkage = "internal"
+
+
+def _lines_only(text: str) -> str:
+    """Debug information without source variables and types: the engine reads source lines."""
+    text = re.sub(r"^ +#dbg_.*\n", "", text, flags=re.M)
+    return re.sub(r"\bDISubroutineType\(types: !\d+\)", "DISubroutineType(types: null)", text)
+
+
+def _without_unused_globals(text: str) -> str:
+    """LLVM keeps every `common` variable. Numba has one per function, for the environment of its Python objects."""
+    uses = Counter(re.findall(rf"@(?:{NAME})", text))
+    return re.sub(rf"^(@(?:{NAME})) = common [^\n]*\n", lambda match: match[0] if uses[match[1]] > 1 else "",
+                  text, flags=re.M)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A function body in LLVM's text."""
+
+    name: str
+    head: str
+    """The line that opens the body."""
+    parameters: str
+    text: str
+    """Head and body, up to the closing brace."""
+    start: int
+    end: int
+    """Where it stands in the text."""
+
+
+_HEAD = re.compile(rf"^define (?P<result>[^\n@]*?)@(?P<name>{NAME})"
+                   r"\((?P<parameters>.*?)\)(?P<attributes>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*) ?\{$", re.M)
+_LINKAGE = re.compile(r"\b(?:private|internal|linkonce_odr|linkonce|weak_odr|weak|external|hidden|protected"
+                      r"|dso_local|available_externally)\s+")
+
+
+def definitions(text: str) -> Iterator[Definition]:
+    """The functions that the text defines. LLVM prints the last line of a body as a lone `}`."""
+    for match in _HEAD.finditer(text):
+        end = text.index("\n}", match.end()) + len("\n}")
+        yield Definition(match["name"].strip('"'), match[0], match["parameters"], text[match.start():end],
+                         match.start(), end)
+
+
+def _without_bodies(text: str, prefixes: tuple[str, ...]) -> tuple[str, set[str]]:
+    """Definitions of functions with these prefixes become declarations; their names."""
+    pieces, names, start = [], set(), 0
+    for definition in definitions(text):
+        if definition.name.startswith(prefixes):
+            names.add(definition.name)
+            head = _LINKAGE.sub("", definition.head.removesuffix("{").removeprefix("define"))
+            head = re.sub(r"\s*(?:comdat(?:\([^)]*\))?|!dbg !\d+|personality \S+ \S+)", "", head)
+            pieces += [text[start:definition.start], "declare", head]
+            start = definition.end
+    pieces.append(text[start:])
+    return "".join(pieces), names

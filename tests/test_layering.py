@@ -1,0 +1,72 @@
+"""Who may import whom. The engine is LLVM IR in, LLVM IR out: it knows no Numba, and llvmlite in one file."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PASSES = ROOT / "passes"
+LLVM_FILE = PASSES / "llvm.py"
+STANDARD = set(sys.stdlib_module_names)
+
+# A folder of the engine may import those to its right, and itself. Analyses ask the rules what a known call does to
+# memory; no rule asks an analysis, so that a rule stays a formula.
+LAYERS = {
+    "derivative": {"analysis", "rules", "ir"},
+    "analysis": {"rules", "ir"},
+    "rules": {"ir"},
+    "ir": set(),
+}
+
+
+def imported_names(path):
+    """Every module that a file imports, in functions and conditions too; `from a import b` may name module a.b."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.relative_to(ROOT)}:{node.lineno}: relative import; write the full name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def inside(name, package):
+    return name == package or name.startswith(package + ".")
+
+
+engine_files = pytest.mark.parametrize("path", sorted(PASSES.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+
+
+@engine_files
+def test_engine_is_independent(path):
+    allowed = {"numbad.passes", *STANDARD}
+    if path == LLVM_FILE:
+        allowed.add("llvmlite")
+    foreign = [name for name in imported_names(path) if not any(inside(name, package) for package in allowed)]
+    assert not foreign
+
+
+@engine_files
+def test_layers_import_one_way(path):
+    layer = path.relative_to(PASSES).parts[0]
+    if layer not in LAYERS:
+        return  # files at the top of the engine join the layers
+    forbidden = set(LAYERS) - LAYERS[layer] - {layer}
+    for name in imported_names(path):
+        for other in forbidden:
+            assert not inside(name, f"numbad.passes.{other}"), f"{layer} imports {name}"
+
+
+def test_engine_knows_no_numba_by_import_string():
+    """`importlib` would get round the two tests above."""
+    for path in PASSES.rglob("*.py"):
+        names = set(imported_names(path))
+        assert not any(inside(name, "importlib") for name in names), path.relative_to(ROOT)
+
+
+def test_the_reader_of_imports_sees_all_forms(tmp_path):
+    source = "import a.b\ndef f():\n    from c import d\nif 1:\n    import e as g\n"
+    path = tmp_path / "sample.py"
+    path.write_text(source)
+    assert sorted(imported_names(path)) == ["a.b", "c.d", "e"]
