@@ -6,7 +6,8 @@ from numbad.compat import check_numba
 
 check_numba(numba.__version__)
 
-from numbad import inside  # noqa: E402  (registers the functions below for compiled code)
+import numbad.inside  # noqa: E402, F401  (makes the functions below known to Numba)
+from numbad import runtime  # noqa: E402
 from numbad.api import grad, jvp, value_and_grad, vjp  # noqa: E402
 from numbad.differentiate import differentiate  # noqa: E402
 from numbad.errors import EngineError, Error, NoDerivative, Unsupported  # noqa: E402
@@ -17,5 +18,5 @@ __all__ = ["Active", "Const", "Dup", "EngineError", "Error", "NoDerivative", "Un
 
 
 def _init_extension() -> None:
-    """Numba's entry point: importing this module has registered everything that compiled code needs."""
-    assert inside
+    """Numba calls this when it starts: code from its on-disk cache may need our symbols before numbad is imported."""
+    runtime.register()

@@ -18,6 +18,7 @@ from numba.core.datamodel.packer import ArgPacker
 from numba.core.registry import cpu_target
 
 from numbad.errors import EngineError
+from numbad.passes.llvm import canonical
 
 Path = tuple[int, ...]
 SEED = "numbad.seed"
@@ -84,6 +85,14 @@ def parameter_count(context, ty: types.Type) -> int:
     return len(ArgPacker(context.data_model_manager, [ty]).argument_types)
 
 
+def check_primal(ty: types.Type, given: types.Type) -> None:
+    """Raise unless the arrays that are given have the layout of those that the derivative was made for."""
+    for (_, leaf), (_, other) in zip(leaves(ty), leaves(given), strict=True):
+        if isinstance(leaf, types.Array) and ((leaf.dtype, leaf.ndim) != (other.dtype, other.ndim)
+                                              or leaf.layout not in ("A", other.layout)):
+            raise EngineError(f"the argument {other} is given to a derivative that was made for {leaf}")
+
+
 def shadow_arguments(context, builder, ty, shadow_type, shadow) -> list[ir.Value | None]:
     """The shadow of an argument, one entry for each LLVM parameter of the argument; None where it has no shadow."""
     if isinstance(shadow_type, types.NoneType):
@@ -93,6 +102,8 @@ def shadow_arguments(context, builder, ty, shadow_type, shadow) -> list[ir.Value
                 for argument in shadow_arguments(context, builder, element, shadow_type.types[index],
                                                  builder.extract_value(shadow, index))]
     if is_float_array(ty):
+        if (shadow_type.dtype, shadow_type.ndim, shadow_type.layout) != (ty.dtype, ty.ndim, ty.layout):
+            raise EngineError(f"the shadow {shadow_type} is not congruent to the argument {ty}")
         array = context.make_array(shadow_type)(context, builder, value=shadow)
         array.parent = cgutils.get_null_value(array.parent.type)
         packer = ArgPacker(context.data_model_manager, [shadow_type])
@@ -118,7 +129,8 @@ def seed_value(context, builder, ty, seed_type, seed) -> ir.Value:
 def tangent_value(context, builder, ty, primal, shadow) -> ir.Value:
     """The tangent of a result, of type `tangent_type(ty)`, from the result and what forward mode wrote beside it.
 
-    Forward mode writes floats and the pointers of shadow arrays; the shapes and strides are the primal's.
+    Forward mode writes floats and the pointers of shadow arrays, which stay null where the tangent is zero; the shapes
+    and strides are the primal's.
     """
     if isinstance(ty, types.BaseTuple):
         elements = [tangent_value(context, builder, element, builder.extract_value(primal, index),
@@ -158,7 +170,8 @@ def seed_text(ty: types.Type, seed_type: types.Type) -> str | None:
                cgutils.gep_inbounds(builder, seeds, 0, 0), iter(range(1, 1 + sum(1 for _ in leaves(ty)))))
     builder.ret_void()
     # Numba's helpers attach ranges to loads; the text refers to no metadata, since it is joined with other text.
-    return re.sub(r", *![a-z.]+ ![0-9]+", "", str(function))
+    text = canonical(re.sub(r", *![a-z.]+ ![0-9]+", "", str(function)))
+    return text[text.index("define "):]
 
 
 def _add_seeds(context, builder, ty, result, shadow, seed_type, seed, mismatch, numbers) -> None:
@@ -184,7 +197,9 @@ def _add_array(context, builder, ty, result, shadow, seed_type, seed, mismatch, 
     for length, given in zip(shape, cgutils.unpack_tuple(builder, source.shape, ty.ndim), strict=True):
         same = builder.and_(same, builder.icmp_signed("==", length, given))
     with builder.if_else(same) as (congruent, different):
-        with congruent, cgutils.loop_nest(builder, shape, cgutils.intp_t) as indices:
+        # A result that does not depend on what is differentiated has no shadow.
+        with congruent, builder.if_then(cgutils.is_not_null(builder, target.data)), \
+                cgutils.loop_nest(builder, shape, cgutils.intp_t) as indices:
             where = cgutils.get_item_pointer2(context, builder, target.data, shape, strides, ty.layout, indices)
             what = cgutils.get_item_pointer(context, builder, seed_type, source, indices)
             builder.store(builder.fadd(builder.load(where), builder.load(what)), where)

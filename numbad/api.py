@@ -24,7 +24,8 @@ def grad(f: Callable, argnums: Argnums = 0) -> Dispatcher:
 
     `grad(f)` has the parameters of `f` and returns the gradient with respect to the argument `argnums`: a position or a
     name, or a tuple of them for a tuple of gradients. A gradient has the dtype and shape of the argument. It compiles
-    once per argument types, can be called from Python and from `@njit` code, and can be differentiated again.
+    once per argument types, can be called from Python and from `@njit` code, and can be differentiated again. Inside
+    `@njit`, pass what `f` needs as arguments: Numba refuses a function that uses a variable of its compiled caller.
 
     >>> grad(lambda x: x ** 3)(2.0)
     12.0
@@ -68,8 +69,8 @@ def vjp(f: Callable, *primals, argnums: Argnums | None = None, outputs: tuple[st
     results: `vjp(k, outputs=("y",))(primals, cotangents)` returns `((y,), gradients)`, where the gradient of `y` is
     with respect to what it held before the call.
 
-    From Python, `vjp(f, *primals)` returns `(out, pullback)`, and `pullback(cotangents)` returns the gradients. It keeps
-    a copy of the arguments and runs `f` again each time that it is called, which can be any number of times.
+    From Python, `vjp(f, *primals)` returns `(out, pullback)`, and `pullback(cotangents)` returns the gradients. It
+    keeps a copy of the arguments and runs `f` again each time that it is called, which can be any number of times.
 
     >>> vjp(lambda x, y: x * y)((2.0, 3.0), 1.0)
     (6.0, (3.0, 2.0))

@@ -14,21 +14,21 @@ from numba.extending import intrinsic, overload, register_jitable
 from numbad.source import Body
 
 
-def duplicate(array):
-    """A copy; F order is kept, every other order becomes C."""
-    return array.copy(order="F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C")
+def duplicate(array, like):
+    """A copy in the memory order of `like`; any other order than F becomes C."""
+    return array.copy(order="F" if like.flags.f_contiguous and not like.flags.c_contiguous else "C")
 
 
 @overload(duplicate)
-def _duplicate(array):
-    if array.layout == "F" and array.ndim > 1:
-        return lambda array: array.T.copy().T
-    return lambda array: array.copy()
+def _duplicate(array, like):
+    if like.layout == "F":
+        return lambda array, like: array.T.copy().T
+    return lambda array, like: array.copy()
 
 
 def zeros(array):
     """Zeros of the shape of an array; F order is kept, every other order becomes C."""
-    return np.zeros_like(duplicate(array))
+    return np.zeros_like(duplicate(array, array))
 
 
 @overload(zeros)
@@ -110,3 +110,13 @@ def congruent(typingctx, array, shadow, strided):
         return builder.and_(same["shape"], builder.or_(same["strides"], indifferent))
 
     return types.boolean(array, shadow, strided), codegen
+
+
+@intrinsic
+def absent(typingctx, array):
+    """Whether a tangent has no memory: forward mode leaves it so if the result does not depend on what is perturbed."""
+    def codegen(context, builder, signature, arguments):
+        struct = context.make_array(array)(context, builder, value=arguments[0])
+        return cgutils.is_null(builder, struct.data)
+
+    return types.boolean(array), codegen

@@ -111,8 +111,11 @@ def _task(lowered: frontend.Lowered, request: Request) -> Task:
             contents.append((index, element))
         if request.active[parameter.argument]:
             active.add(index)
-    return Task(lowered.entry, request.mode, frozenset(active), tuple(contents), request.width, request.seeded,
-                request.disjoint)
+    places = {(p.argument, p.path): index for index, p in enumerate(lowered.parameters, 2)}
+    headers = tuple((places[argument, (*path[:-1], "meminfo")], index) for (argument, path), index in places.items()
+                    if path[-1:] == ("data",))
+    return Task(lowered.entry, request.mode, frozenset(active), tuple(contents), headers, request.width,
+                request.seeded, request.disjoint)
 
 
 def _array_dtype(parameter: frontend.Parameter) -> types.Type | None:

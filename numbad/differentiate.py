@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import ClassVar
 from weakref import WeakSet
 
-from numba.core import sigutils
+from numba.core import config, sigutils
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import CPUDispatcher
 
 from numbad import abi
 from numbad.api import Argnums, grad, jvp, value_and_grad, vjp
 from numbad.errors import Unsupported
-from numbad.wrapper import dispatcher_of, refuse_without_jit
+from numbad.wrapper import dispatcher_of
 
 
 class DifferentiableDispatcher(CPUDispatcher):
@@ -51,9 +51,9 @@ class DifferentiableDispatcher(CPUDispatcher):
         """`(primals, cotangents) -> (out, gradients)`"""
         return vjp(self)
 
-    def compile(self, sig):
-        refuse_without_jit(self.py_func.__name__)
-        return super().compile(sig)
+    def _compile_for_args(self, *args, **kws):
+        # What Numba calls next: with NUMBA_DISABLE_JIT the Python function, as for `@njit`.
+        return self.py_func if config.DISABLE_JIT else super()._compile_for_args(*args, **kws)
 
     def _reduce_states(self):
         return {**super()._reduce_states(), "argnums": self.argnums}
@@ -96,6 +96,8 @@ def _differentiable(function: Callable, signatures, argnums: Argnums, cache: boo
     dispatcher = DifferentiableDispatcher(inner.py_func, local_types, options, argnums)
     if cache:
         dispatcher.enable_caching()
+    if config.DISABLE_JIT:
+        return dispatcher
     for signature in signatures:
         dispatcher.compile(signature)
         arguments, _ = sigutils.normalize_signature(signature)

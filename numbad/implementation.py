@@ -35,7 +35,7 @@ class Inputs:
         for position, ty in enumerate(primal_types):
             if self.active[position]:
                 check_active(plan.name, self.names[position], ty)
-        self.body = Body(overlap=arrays.overlap, duplicate=arrays.duplicate, zeros=arrays.zeros,
+        self.body = Body(overlap=arrays.overlap, duplicate=arrays.duplicate, zeros=arrays.zeros, absent=arrays.absent,
                          congruent=arrays.congruent, forward=link.forward, reverse=link.reverse,
                          propagate=link.propagate)
         self.written: frozenset[int] = frozenset()
@@ -59,9 +59,23 @@ class Inputs:
         self.body.names["callee"] = link.Static(link.Callee(derivative, self.active))
 
     def forward(self) -> None:
-        self._call("code, excinfo, out, out_dot = forward(callee, ({primals}), ({shadows}))")
+        """Lines that leave the result in `out` and its tangent in `out_dot`."""
+        self._call("code, excinfo, out, given_dot = forward(callee, ({primals}), ({shadows}))")
+
+        def leaf_tangent(path, leaf):
+            given = f"given_dot{indices(path)}"
+            if not abi.is_float_array(leaf):
+                return given
+            tangent = variable("out_dot", None, path)
+            self.body.line(f"{tangent} = {given}")
+            self.body.line(f"if absent({tangent}):")
+            self.body.line(f"{tangent} = zeros(out{indices(path)})", 1)
+            return tangent
+
+        self.body.line(f"out_dot = {self.mirror(self.result, leaf_tangent)}")
 
     def reverse(self, seeds: str, seeds_type: types.Type = types.none) -> None:
+        """Lines that leave the result in `out` and the adjoints of floats in `adjoints`."""
         self._call(f"code, excinfo, mismatch, out, adjoints = reverse(callee, ({{primals}}), ({{shadows}}), {seeds})")
         seeded = [path for path, leaf in abi.leaves(self.result) if abi.is_float_array(leaf)]
         for number, path in enumerate(seeded, 1):
@@ -164,7 +178,7 @@ class CopiedInputs(Inputs):
         def leaf_primal(path, leaf):
             primal = self._primal_leaf(position, path)
             if self._is_copied(position, leaf):
-                self.body.line(f"{primal} = duplicate(a{position}{indices(path)})")
+                self.body.line(f"{primal} = duplicate(a{position}{indices(path)}, a{position}{indices(path)})")
             return primal
 
         if any(self._is_copied(position, leaf) for _, leaf in abi.leaves(ty)):
@@ -181,15 +195,14 @@ class CopiedInputs(Inputs):
 
     def _start(self, shadow: str, position: int, path: abi.Path, leaf, given, access: str) -> None:
         """A line for a shadow that holds what was given: itself if its layout fits and nobody writes it."""
-        self.body.refuse(f"not congruent({self._primal_leaf(position, path)}, {access}, False)", ValueError,
+        primal = self._primal_leaf(position, path)
+        self.body.refuse(f"not congruent({primal}, {access}, False)", ValueError,
                          f"{self.plan.name}: the {self.plan.second[:-1]} of {self.title(position, path)} has another "
                          "shape than the argument")
         if given.layout == leaf.layout and given.aligned and position not in self.written:
             self.body.line(f"{shadow} = {access}")
-        elif given.layout == leaf.layout or leaf.layout == "C":
-            self.body.line(f"{shadow} = duplicate({access})")
         else:
-            self.body.line(f"{shadow} = duplicate({access}.T).T")
+            self.body.line(f"{shadow} = duplicate({access}, {primal})")
 
 
 def at(ty: types.Type, path: abi.Path) -> types.Type:
@@ -205,8 +218,8 @@ def indices(path: abi.Path) -> str:
     return "".join(f"[{index}]" for index in path)
 
 
-def variable(letter: str, position: int, path: abi.Path) -> str:
-    return "_".join([f"{letter}{position}", *map(str, path)])
+def variable(letter: str, position: int | None, path: abi.Path) -> str:
+    return "_".join([letter if position is None else f"{letter}{position}", *map(str, path)])
 
 
 def _contiguous(ty: types.Type) -> types.Type:

@@ -197,6 +197,8 @@ class _Call:
         convention = context.call_conv
         self.signature = convention.get_function_type(callee.result, self.types)
         given, value = primals
+        for ty, other in zip(self.types, given.types, strict=True):
+            abi.check_primal(ty, other)
         values = [context.cast(builder, builder.extract_value(value, index), given.types[index], ty)
                   for index, ty in enumerate(self.types)]
         self.arguments = list(convention._get_arg_packer(self.types).as_arguments(builder, values))

@@ -23,7 +23,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from llvmlite import ir
-from numba.core import codegen, compiler, cpu, dispatcher, errors, registry, target_extension, types, typing
+from numba.core import (
+    codegen, compiler, cpu, dispatcher, errors, lowering, registry, target_extension, types, typing)
 from numba.core.extending import overload
 from numba.core.runtime import rtsys
 from numba.core.utils import threadsafe_cached_property
@@ -38,7 +39,6 @@ from numbad.errors import EngineError, Unsupported
 
 NAME = "numbad"
 _TWIN = "__numbad_twin__"
-_ERROR_MODELS = {"python", "numpy"}
 
 
 class NumbadTarget(target_extension.CPU):
@@ -233,9 +233,6 @@ def _options(user) -> dict:
         raise Unsupported(f"{name} is compiled in object mode, which runs the Python interpreter")
     for option in ("debug", "_dbg_extend_lifetimes", "_dbg_optnone"):
         options.pop(option, None)                       # they change the code's form, not what it computes
-    error_model = options.get("error_model", "python")
-    if error_model not in _ERROR_MODELS:
-        raise Unsupported(f"{name} has the error model {error_model!r}")
     return options
 
 
@@ -292,7 +289,17 @@ def active() -> Iterator[None]:
     with target_extension.target_override(NAME), warnings.catch_warnings():
         # Debug locations are approximate where the source text is not found, which concerns our messages only.
         warnings.simplefilter("ignore", errors.NumbaDebugInfoWarning)
-        yield
+        finder, lowering.get_func_body_first_lineno = lowering.get_func_body_first_lineno, _first_line
+        try:
+            yield
+        finally:
+            lowering.get_func_body_first_lineno = finder
+
+
+def _first_line(function) -> int:
+    """Where a function's body starts, near enough for messages. Numba's own finder parses the whole source file for each
+    function that it lowers, which for NumPy's array functions takes seconds."""
+    return function.__code__.co_firstlineno + 1
 
 
 target_extension.target_registry[NAME] = NumbadTarget

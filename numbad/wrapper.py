@@ -74,7 +74,7 @@ def apply(plan: Plan, arguments: tuple):
     raise EngineError(f"{plan.name} runs as compiled code only")
 
 
-@overload(apply)
+@overload(apply, inline="always")
 def _apply(plan, arguments):
     if isinstance(plan, StaticType) and isinstance(plan.static.value, Plan):
         return plan.static.value.implementation(tuple(map(_given, arguments.types)))

@@ -163,7 +163,7 @@ def _float_of(type: Type) -> FloatType | None:
 def _float_lives_at(memory: Memory, pointer: Value, type: Type) -> bool:
     node, offset = memory.cell(pointer)
     wanted = _float_of(type)
-    return any(t.scalar == wanted and (offset is None or at is None or at == offset) for at, t in node.accesses)
+    return "tape" not in node.roots and any(t.scalar == wanted and (offset is None or at is None or at == offset) for at, t in node.accesses)
 
 
 def _travellers(start: Instruction) -> set[Instruction]:

@@ -21,11 +21,10 @@ is what Numba stores in `excinfo`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import count
+from itertools import chain, count
 
-from numbad.passes.llvm import NAME, Definition, definitions
 from numbad.passes.protect import FLOAT_CODES, PURE
+from numbad.passes.text import NAME, Definition, definitions
 
 PREFIX = "numbad."
 
@@ -38,13 +37,13 @@ _PARAMETER = re.compile(rf"^(?P<type>\w+)\b.*? %(?:{NAME})$")
 
 def known_calls(text: str) -> str:
     """Calls of Numba's helpers become calls of `numbad.*` functions with a plain signature."""
-    names = _Names()
+    names = _Names(text)
     pieces, start = [], 0
     for definition in definitions(text):
         replacement = _known(definition, names)
         if replacement is not None:
-            head = definition.text.replace(f"@{definition.name}(", f"@{_body(definition.name)}(", 1)
-            pieces += [text[start:definition.start], head, "\n", replacement]
+            moved = definition.text.replace(f"@{definition.name}(", f"@{names.body(definition.name)}(", 1)
+            pieces += [text[start:definition.start], moved, "\n", replacement]
             start = definition.end
     return "".join([*pieces, text[start:]])
 
@@ -62,24 +61,33 @@ def release(text: str) -> str:
 
 
 class _Names:
-    """Hands out each name once."""
+    """Names that the text does not use yet; it may hold a derivative, and with it known calls from an earlier time."""
 
-    def __init__(self) -> None:
-        self.versions: dict[str, Iterator[int]] = {}
+    def __init__(self, text: str) -> None:
+        self.taken = {name.strip('"') for name in re.findall(rf"@({NAME})", text)}
+        self.bodies: dict[str, str] = {}
 
-    def fresh(self, stem: str, *codes: str) -> str:
-        """The ending of a name; the same for all functions of one helper."""
-        ending = ".".join(codes)
-        version = next(self.versions.setdefault(f"{stem}.{ending}", count()))
-        return f"{ending}.{version}" if version else ending
+    def ending(self, stems: tuple[str, ...], *codes: str) -> str:
+        """The ending that makes a name of each stem."""
+        plain = ".".join(codes)
+        for ending in chain([plain], (f"{plain}.{version}" for version in count(1))):
+            names = {f"{PREFIX}{stem}.{ending}" for stem in stems}
+            if not names & self.taken:
+                self.taken |= names
+                return ending
+        raise AssertionError("unreachable: count() does not end")
 
-
-def _body(name: str) -> str:
-    return f"{name}.body"
+    def body(self, name: str) -> str:
+        """Where Numba's own code for the function goes."""
+        if name not in self.bodies:
+            self.bodies[name] = next(free for version in count() if (free := f"{name}.body.{version}") not in self.taken)
+        return self.bodies[name]
 
 
 def _known(definition: Definition, names: _Names) -> str | None:
     name = definition.name
+    if ".body." in name:
+        return None
     if _DIVMOD.match(name):
         return _divmod(definition, names)
     types = _parameter_types(definition)
@@ -105,7 +113,7 @@ def _parameter_types(definition: Definition) -> list[str]:
 
 
 def _never_raises(definition, names, stem, result, types) -> str:
-    ending = names.fresh(stem, *(FLOAT_CODES[ty] for ty in types[:1]))
+    ending = names.ending((stem,), FLOAT_CODES[types[0]])
     parameters = ", ".join(f"{ty} %{letter}" for ty, letter in zip(types, "xy", strict=False))
     helper = f"numbad.{stem}.{ending}"
     return f"""
@@ -114,16 +122,16 @@ define linkonce_odr i32 @{definition.name}(ptr %result, ptr %excinfo, {parameter
   store {result} %value, ptr %result
   ret i32 0
 }}
-{_value_of(definition.name, helper, result, parameters)}"""
+{_value_of(names.body(definition.name), helper, result, parameters)}"""
 
 
-def _value_of(name: str, helper: str, result: str, parameters: str) -> str:
+def _value_of(body: str, helper: str, result: str, parameters: str) -> str:
     return f"""
 define {result} @{helper}({parameters}) noinline {PURE} {{
   %result = alloca {result}
   %excinfo = alloca ptr
   store {result} 0.0, ptr %result
-  %status = call i32 @{_body(name)}(ptr %result, ptr %excinfo, {parameters})
+  %status = call i32 @{body}(ptr %result, ptr %excinfo, {parameters})
   %value = load {result}, ptr %result
   ret {result} %value
 }}
@@ -134,7 +142,8 @@ def _powi(definition, names, result, base, exponent) -> str:
     """A negative power of 0 raises, so that besides the value there is a status, and on the error exit an exception."""
     name = definition.name
     unsigned = re.search(r"E[fd][htjy]$", name)
-    ending = names.fresh("powi", FLOAT_CODES[base], ("u" if unsigned else "i") + exponent[1:])
+    ending = names.ending(("powi", "powi.status", "powi.exception"), FLOAT_CODES[base],
+                          ("u" if unsigned else "i") + exponent[1:])
     parameters = f"{base} %x, {exponent} %n"
     negative = "false" if unsigned else "%negative"
     return f"""
@@ -154,11 +163,11 @@ error:
   store ptr %exception, ptr %excinfo
   ret i32 %status
 }}
-{_value_of(name, f"numbad.powi.{ending}", result, parameters)}
+{_value_of(names.body(name), f"numbad.powi.{ending}", result, parameters)}
 define range(i32 0, 2) i32 @numbad.powi.status.{ending}({parameters}) noinline {PURE} {{
   %result = alloca {result}
   %excinfo = alloca ptr
-  %status = call i32 @{_body(name)}(ptr %result, ptr %excinfo, {parameters})
+  %status = call i32 @{names.body(name)}(ptr %result, ptr %excinfo, {parameters})
   ret i32 %status
 }}
 
@@ -166,7 +175,7 @@ define ptr @numbad.powi.exception.{ending}({parameters}) noinline {PURE} {{
   %result = alloca {result}
   %excinfo = alloca ptr
   store ptr null, ptr %excinfo
-  %status = call i32 @{_body(name)}(ptr %result, ptr %excinfo, {parameters})
+  %status = call i32 @{names.body(name)}(ptr %result, ptr %excinfo, {parameters})
   %exception = load ptr, ptr %excinfo
   ret ptr %exception
 }}
@@ -175,7 +184,7 @@ define ptr @numbad.powi.exception.{ending}({parameters}) noinline {PURE} {{
 
 def _divmod(definition, names) -> str:
     ty = "double" if "(double" in definition.head else "float"
-    ending = names.fresh("divmod", FLOAT_CODES[ty])
+    ending = names.ending(("floordiv", "mod"), FLOAT_CODES[ty])
     parameters = f"{ty} %x, {ty} %y"
     name = definition.name
     return f"""
@@ -188,13 +197,13 @@ define linkonce_odr {ty} @{name}({parameters}, ptr %remainder) alwaysinline {{
 
 define {ty} @numbad.floordiv.{ending}({parameters}) noinline {PURE} {{
   %remainder = alloca {ty}
-  %quotient = call {ty} @{_body(name)}({parameters}, ptr %remainder)
+  %quotient = call {ty} @{names.body(name)}({parameters}, ptr %remainder)
   ret {ty} %quotient
 }}
 
 define {ty} @numbad.mod.{ending}({parameters}) noinline {PURE} {{
   %remainder = alloca {ty}
-  %quotient = call {ty} @{_body(name)}({parameters}, ptr %remainder)
+  %quotient = call {ty} @{names.body(name)}({parameters}, ptr %remainder)
   %mod = load {ty}, ptr %remainder
   ret {ty} %mod
 }}

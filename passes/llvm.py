@@ -6,27 +6,26 @@ Gives   LLVM text. `prepare` brings what a front end emits into the form that th
 Unsure  raises `InvalidIR` with LLVM's message. Nothing is repaired.
 
 Preparation inlines, promotes memory to registers, simplifies, and leaves loops in canonical form: rotated, with
-preheader, single latch and dedicated exits, in LCSSA form. It does not vectorise, interleave, unroll or duplicate loops
-(unswitching of loops on invariant conditions is what separates LLVM's level 3 from level 2 here, and is left to
-`optimise`): every copy of a loop body would be differentiated again.
+preheader, single latch and dedicated exits, in LCSSA form. Tiny constant loops are unrolled (`unroll`). Other loops are
+neither vectorised, interleaved, unrolled nor duplicated, since every copy of a body would be differentiated again:
+hence LLVM's level 2, as level 3 unswitches loops on invariant conditions.
 """
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 import llvmlite.binding as binding
 
+from numbad.passes.text import NAME, definitions
+from numbad.passes.unroll import mark, unmark
+
 INLINE_BUDGET = 1000
 """LLVM's inline cost up to which a call is inlined during preparation. LLVM's own limit is 225, but a call that stays
 costs more here: it needs an augmented primal and a reverse function."""
-
-
-NAME = r'"[^"\n]*"|[-\w.$]+'
-"""A name in LLVM's text, without its `@` or `%`. LLVM escapes quotation marks within names."""
 
 
 class InvalidIR(Exception):
@@ -59,31 +58,32 @@ def canonical(text: str) -> str:
 
 
 def prepare(text: str, entry: str, *, keep: tuple[str, ...] = (), external: tuple[str, ...] = (),
-            machine: Machine | None = None, between: Callable[[str], str] | None = None) -> str:
+            machine: Machine | None = None, between: Callable[[str], str] = str) -> str:
     """Inline, simplify and canonicalise everything that `entry` reaches; drop the rest.
 
     keep        name prefixes of functions whose calls stay as they are. Their bodies are taken away while LLVM's
                 passes run, since these would specialise the function to its callers, and put back at the end.
     external    name prefixes of functions that become declarations for good: the run-time library's
-    between     a change to the text after every round of passes but the last
+    between     a change to the text between two rounds of passes
     """
     machine = machine or host()
     text = _lines_only(text)
     opened, taken = _without_bodies(text, keep + external)
     module = _parsed(opened)
     _internalise(module, lambda name: name == entry)
-    rounds = [(_drop_dead, _promote, _rotate), (_simplify, _prune_references),
-              (_simplify, _canonicalise_loops, _drop_dead)]
-    for number, passes in enumerate(rounds):
-        if number and between is not None:
-            module = _parsed(between(str(module)))
+    rounds = [(_drop_dead, _promote, _rotate),
+              (_unroll, _simplify, _prune_references),
+              (_unroll, _simplify, _canonicalise_loops, _drop_dead)]
+    _run(module, machine, *rounds[0])
+    for passes in rounds[1:]:
+        module = _parsed(mark(between(str(module))))
         _run(module, machine, *passes)
     if any(function.name in taken and function.name.startswith(keep) for function in module.functions):
         module.link_in(_kept(text, keep, external, machine))
         _internalise(module, lambda name: name == entry)
         _run(module, machine, _drop_dead)
     module.verify()
-    return _without_unused_globals(str(module))
+    return _without_unused_globals(unmark(str(module)))
 
 
 def optimise(text: str, level: int = 3, machine: Machine | None = None) -> str:
@@ -131,6 +131,10 @@ def _rotate(manager, builder):
     manager.add_instruction_combine_pass()
 
 
+def _unroll(manager, builder):
+    manager.add_loop_unroll_pass()          # looks at marks only, since every loop has one
+
+
 def _simplify(manager, builder):
     return builder.getModulePassManager()
 
@@ -157,7 +161,10 @@ def _run(module: binding.ModuleRef, machine: Machine, *stages: Callable) -> None
     builder = binding.create_pass_builder(_target(machine, 2), tuning)
     manager = binding.create_new_module_pass_manager()
     for stage in stages:
-        manager = stage(manager, builder) or manager
+        pipeline = stage(manager, builder)
+        if pipeline is not None:            # LLVM's pipelines come as managers of their own
+            manager.run(module, builder)
+            manager = pipeline
     manager.run(module, builder)
 
 
@@ -202,33 +209,8 @@ def _without_unused_globals(text: str) -> str:
                   text, flags=re.M)
 
 
-@dataclass(frozen=True)
-class Definition:
-    """A function body in LLVM's text."""
-
-    name: str
-    head: str
-    """The line that opens the body."""
-    parameters: str
-    text: str
-    """Head and body, up to the closing brace."""
-    start: int
-    end: int
-    """Where it stands in the text."""
-
-
-_HEAD = re.compile(rf"^define (?P<result>[^\n@]*?)@(?P<name>{NAME})"
-                   r"\((?P<parameters>.*?)\)(?P<attributes>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*) ?\{$", re.M)
 _LINKAGE = re.compile(r"\b(?:private|internal|linkonce_odr|linkonce|weak_odr|weak|external|hidden|protected"
                       r"|dso_local|available_externally)\s+")
-
-
-def definitions(text: str) -> Iterator[Definition]:
-    """The functions that the text defines. LLVM prints the last line of a body as a lone `}`."""
-    for match in _HEAD.finditer(text):
-        end = text.index("\n}", match.end()) + len("\n}")
-        yield Definition(match["name"].strip('"'), match[0], match["parameters"], text[match.start():end],
-                         match.start(), end)
 
 
 def _without_bodies(text: str, prefixes: tuple[str, ...]) -> tuple[str, set[str]]:

@@ -104,7 +104,8 @@ def _keep_only(module: Module, entry: Function) -> None:
         item.users = [u for u in item.users if u.block is not None and u.function.module is module]
     for function in module.functions.values():
         if function is not entry and not function.is_declaration:
-            function.head = "internal"
+            convention = [word for word in function.head.split() if word.endswith("cc")]
+            function.head = " ".join(["internal", *convention])
 
 
 def _globals(value: object) -> list[object]:

@@ -7,12 +7,9 @@ Unsure  raises `llvm.InvalidIR`.
 """
 from __future__ import annotations
 
-import re
-
 from numbad.passes import llvm
 from numbad.passes.known_calls import PREFIX, known_calls
 from numbad.passes.protect import protect, restore, restore_constant
-from numbad.passes.unroll import mark
 
 EXTERNAL = ("NRT_incref", "NRT_decref", "nrt_atomic_")
 """Reference counting: known by its name, and defined by the run-time library wherever the result is linked."""
@@ -20,14 +17,5 @@ EXTERNAL = ("NRT_incref", "NRT_decref", "nrt_atomic_")
 
 def prepared(text: str, entry: str, machine: llvm.Machine | None = None) -> str:
     text = protect(known_calls(text))
-    text = llvm.prepare(text, entry, keep=(PREFIX,), external=EXTERNAL, machine=machine, between=_between)
-    return _without_loop_marks(restore(text))
-
-
-def _between(text: str) -> str:
-    return mark(restore_constant(text))
-
-
-def _without_loop_marks(text: str) -> str:
-    """LLVM would warn about a mark that it could not follow, once more when the derivative is optimised."""
-    return re.sub(r", !llvm\.loop !\d+", "", text)
+    text = llvm.prepare(text, entry, keep=(PREFIX,), external=EXTERNAL, machine=machine, between=restore_constant)
+    return restore(text)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 
-from numbad.passes.llvm import NAME
+from numbad.passes.text import NAME
 
 HIDDEN = "numbad.fcmp."
 

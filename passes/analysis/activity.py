@@ -20,6 +20,7 @@ from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Ph
 from numbad.passes.ir.types import Type
 from numbad.passes.ir.values import Argument, Constant, Value
 from numbad.passes.rules import memory as effects
+from numbad.passes.rules.blas import product_of
 from numbad.passes.rules.symbols import Inactive, classify
 
 Edges = dict[Hashable, list[Hashable]]
@@ -32,9 +33,16 @@ class Activity:
         self.live = live
         forward: Edges = {}
         backward: Edges = {}
-        for source, target in _edges(memory, functions, live):
+        def connect(source: Hashable, target: Hashable) -> None:
             forward.setdefault(source, []).append(target)
             backward.setdefault(target, []).append(source)
+
+        for source, target in _edges(memory, functions, live):
+            connect(source, target)
+        bits = reach(_made_of_bits(memory, live), forward)
+        for i in live:
+            if _is_integer_on_tape(memory, i) and i.operands[0] in bits:
+                connect(i.operands[0], memory.node(i.operands[1]))
         sources: list[Hashable] = [a if holds_float(a.type) else memory.node(a) for a in inputs]
         sources += [node for node in memory.nodes if "unknown" in node.roots]
         sinks: list[Hashable] = list(results)
@@ -107,7 +115,8 @@ def _edges(memory: Memory, functions: Sequence[Function], live: set[Instruction]
                 if _may_carry(memory, i.pointer, i.type):
                     yield memory.node(i.pointer), i
             elif isinstance(i, Store):
-                if _may_carry(memory, i.pointer, i.value.type) and not isinstance(i.value, Constant):
+                if _may_carry(memory, i.pointer, i.value.type) and not isinstance(i.value, Constant) \
+                        and not _is_integer_on_tape(memory, i):
                     yield i.value, memory.node(i.pointer)
             elif isinstance(i, AtomicRMW):
                 if i.type.is_float:
@@ -148,6 +157,22 @@ def _may_carry(memory: Memory, pointer: Value, type: Type) -> bool:
                for at, t in node.accesses)
 
 
+def _is_integer_on_tape(memory: Memory, i: Instruction) -> bool:
+    """Tapes hold what derivatives keep, numbers beside integers at offsets that nobody sees. An integer that is stored
+    there is one, unless it was made from the bits of a float."""
+    return isinstance(i, Store) and i.value.type.is_int and not isinstance(i.value, Constant) \
+        and "tape" in memory.node(i.pointer).roots
+
+
+def _made_of_bits(memory: Memory, live: Iterable[Instruction]) -> Iterable[Hashable]:
+    for i in live:
+        if i.opcode == "bitcast" and i.type.is_int and i.operands[0].type.is_float:
+            yield i
+        elif isinstance(i, Load) and i.type.is_int and "tape" not in memory.node(i.pointer).roots \
+                and _may_carry(memory, i.pointer, i.type):
+            yield i
+
+
 def _call_edges(memory: Memory, call: Call) -> Iterable[tuple[Hashable, Hashable]]:
     effect = effects.effect_of(call)
     if isinstance(effect, effects.Copy):
@@ -155,8 +180,15 @@ def _call_edges(memory: Memory, call: Call) -> Iterable[tuple[Hashable, Hashable
         return
     if effect is not None:
         return
+    product = product_of(call)
+    if product is not None:
+        for factor in product.factors:
+            yield memory.node(call.arguments[factor]), memory.node(call.arguments[product.result])
+        return
     decision = classify(call)
     if isinstance(decision, Inactive):
+        if decision.bits:
+            yield from ((a, call) for a in call.arguments if a.type.is_int and not isinstance(a, Constant))
         return
     # A rule, a refusal or an unknown function: everything may flow everywhere.
     floats = [a for a in call.arguments if holds_float(a.type) and not isinstance(a, Constant)]

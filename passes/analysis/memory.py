@@ -20,6 +20,7 @@ from numbad.passes.ir.types import (
     ArrayType, FloatType, IntType, PointerType, StructType, Type, VectorType, field_offset, size_of)
 from numbad.passes.ir.values import Argument, Constant, ConstantExpression, ConstantInt, Value
 from numbad.passes.rules import memory as effects
+from numbad.passes.rules.blas import element_type, product_of
 from numbad.passes.rules.symbols import Inactive, classify
 
 Cell = tuple["Node", "int | None"]
@@ -28,7 +29,7 @@ Cell = tuple["Node", "int | None"]
 class Node:
     """A class of memory objects.
 
-    roots      arguments, globals, allocating instructions; "unknown" for pointers from nowhere
+    roots      arguments, globals, allocating instructions; "unknown" for pointers from nowhere, "tape" for tapes
     accesses   (offset or None, type) of every load and store
     written    something stores into it;   escaped: passed to a call that nobody knows
     """
@@ -56,8 +57,10 @@ class Node:
 
 
 class Memory:
-    def __init__(self, functions: Sequence[Function], contents: Mapping[Argument, Type] | None = None):
-        """`contents`: what callers keep behind pointer arguments (the element type of an array)."""
+    def __init__(self, functions: Sequence[Function], contents: Mapping[Argument, Type] | None = None,
+                 headers: Mapping[Argument, Argument] | None = None):
+        """What callers know: `contents`, the type of the elements behind a pointer argument; `headers`, which argument
+        is the MemInfo of the data that another argument points to."""
         self.functions = {f.name: f for f in functions}
         self._cells: dict[Value, Cell] = {}
         self._pending: list[tuple[Value, Value]] = []
@@ -69,6 +72,8 @@ class Memory:
                     self._cells[argument] = (Node(argument), 0)
         for argument, element in (contents or {}).items():
             self.node(argument).accesses.add((None, element))
+        for header, data in (headers or {}).items():
+            self.node(header).fields[effects.HEADER_DATA] = self.cell(data)
         for function in functions:
             for instruction in _in_order(function):
                 self._visit(instruction)
@@ -194,16 +199,21 @@ class Memory:
             case effects.Tape(gives=gives):
                 tape = self._cell(i.arguments[0])[0].find()
                 tape.written = True
+                self._collapse(tape)
+                node, _ = self._pointee((tape, None))
+                self._collapse(node)
+                node.find().roots["tape"] = None
                 if gives:
-                    self._collapse(tape)
-                    node, _ = self._pointee((tape, None))
-                    self._collapse(node)
                     self._cells[i] = (node, None)
+                for mark in pointers[1:]:
+                    self._join(self._pointee((self._cell(mark)[0], None)), (node, None))
             case effects.Count() | effects.Release() | effects.Drop():
                 pass
             case effects.Integers():
                 for pointer in pointers:
                     self._access(pointer, IntType(64), written=True)
+            case None if product_of(i) is not None:
+                self._visit_product(i)
             case None:
                 callee = self.functions.get(i.callee_name or "")
                 if callee is not None:
@@ -220,6 +230,12 @@ class Memory:
                 if holds_pointer(i.type):
                     known = isinstance(classify(i), Inactive)
                     self._cells[i] = (Node(i) if known else Node("unknown", i), 0)
+
+    def _visit_product(self, i: Call) -> None:
+        product, type = product_of(i), element_type(i)
+        assert product is not None
+        for position in (*product.factors, product.result):
+            self._access(i.arguments[position], type, written=position == product.result)
 
     def _access(self, pointer: Value, type: Type | None, written: bool = False) -> None:
         node, offset = self._cell(pointer)

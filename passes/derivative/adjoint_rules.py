@@ -11,7 +11,7 @@ from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import scaled
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Shadow, elementary_rule
+from numbad.passes.derivative.needs import Shadow, Snapshot, elementary_rule
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.function import Function
@@ -46,8 +46,8 @@ class AdjointRules:
                 self.call(i)
             case Call() if effects.effect_of(i) is not None:
                 self.effect(i)
-            case Call() if blas.is_blas(i):
-                blas.reverse(self, i)
+            case Call() if blas.product_of(i) is not None:
+                self.product(i)
             case Instruction(opcode="ret"):
                 assert self.seed is not None
                 self.adjoints.add(i.operands[0], self.seed)
@@ -184,6 +184,16 @@ class AdjointRules:
             value = self.builder.load(type, to)
             self.builder.store(zero(type), to)
             self.builder.store(self.builder.binary("fadd", self.builder.load(type, origin), value), origin)
+
+    def product(self, i: Call) -> None:
+        product = blas.product_of(i)
+        assert product is not None
+
+        def adjoint(position: int) -> Value | None:
+            factor = i.arguments[position]
+            return self.lookup(Shadow(factor)) if self.facts.activity.is_active_memory(factor) else None
+        blas.reverse(self.builder, i, self.lookup, self.lookup(Shadow(i.arguments[product.result])),
+                     lambda position: self.lookup(Snapshot(i, position)), adjoint)
 
     # --- calls of the user's functions ---
 

@@ -26,6 +26,7 @@ class Task:
     mode       "forward" or "reverse"
     active     indices of the parameters that carry derivatives: floats, and pointers to arrays that do
     contents   parameter index -> element type behind a pointer, where the caller knows it
+    headers    pairs of parameter indices: the MemInfo of an array, the array's data
     width      tangents at once (forward)
     seeded     reverse: call `@numbad.seed(result slot, its shadow, seeds)` between the sweeps; one more parameter
     disjoint   arguments that are written overlap no other argument
@@ -35,6 +36,7 @@ class Task:
     mode: str
     active: frozenset[int]
     contents: tuple[tuple[int, Type], ...] = ()
+    headers: tuple[tuple[int, int], ...] = ()
     width: int = 1
     seeded: bool = False
     disjoint: bool = True
@@ -77,8 +79,9 @@ def gather(module: Module, task: Task) -> Facts:
     for function in functions:
         canonicalise(function)
     contents = {entry.arguments[i]: t for i, t in task.contents}
-    retype_copies(functions, Memory(functions, contents))
-    memory = Memory(functions, contents)
+    headers = {entry.arguments[i]: entry.arguments[j] for i, j in task.headers}
+    retype_copies(functions, Memory(functions, contents, headers))
+    memory = Memory(functions, contents, headers)
     live = {f: live_blocks(f) for f in functions}
     instructions = {i for blocks in live.values() for b in blocks for i in b.instructions}
     inputs = [entry.arguments[i] for i in sorted(task.active)]

@@ -65,6 +65,9 @@ class _Examiner:
                                "use float64 or float32")
 
     def access(self, i: Load | Store) -> None:
+        if isinstance(i.pointer, Global) and "NumbaEnv" in i.pointer.name:
+            raise self.refusal("unsupported", "an operation that calls the Python interpreter",
+                               "keep printing and object mode out of what is differentiated")
         pointer = i.pointer
         matters = self.facts.activity.is_active_memory(pointer) or (
             self.shadowed(pointer) and (holds_pointer(i.type) or holds_pointer(i.operands[0].type)))
@@ -99,7 +102,12 @@ class _Examiner:
         if effect is not None:
             self.effect(i, effect)
             return
-        if blas.is_blas(i):
+        product = blas.product_of(i)
+        if product is not None:
+            if self.facts.activity.is_active_memory(i.arguments[product.result]):
+                obstacle = blas.obstacle(i)
+                if obstacle is not None:
+                    raise self.refusal("unsupported", obstacle, "write the product as loops")
             return
         decision = classify(i)
         match decision:
@@ -133,9 +141,6 @@ class _Examiner:
             case effects.Copy() if self.facts.activity.is_active_memory(i.arguments[0]):
                 self.origin(i.arguments[0])
                 self.copy(i)
-            case effects.Tape() if self.facts.task.mode == "reverse" and self.shadowed(i.arguments[0]):
-                raise self.refusal("unsupported", "reverse mode of a reverse-mode derivative",
-                                   "use forward mode (nd.jvp) for the outer derivative")
             case _:
                 return
 

@@ -161,13 +161,21 @@ class _Writer:
             case effects.Drop() | effects.Integers():
                 pass
             case None:
-                if blas.is_blas(i):
-                    if any(self.activity.is_active_memory(a) for a in i.arguments if holds_pointer(a.type)):
-                        blas.forward(self, i)
+                product = blas.product_of(i)
+                if product is not None:
+                    if self.activity.is_active_memory(i.arguments[product.result]):
+                        self.product(i, product)
                     return
                 decision = classify(i)
                 if isinstance(decision, Elementary) and self.activity.is_active(i) and live:
                     self.tangent(i, decision.rule, i.arguments)
+
+    def product(self, i: Call, product: blas.Product) -> None:
+        for lane in range(self.width):
+            def tangent(position: int, lane: int = lane) -> Value | None:
+                factor = i.arguments[position]
+                return self.duals.of(factor)[lane] if self.activity.is_active_memory(factor) else None
+            blas.forward(self.builder, i, self.copier.twin, self.duals.of(i.arguments[product.result])[lane], tangent)
 
     def repeat(self, i: Call, dual_positions: list[int]) -> list[Instruction]:
         """The same call on duals, once for each direction."""
@@ -189,7 +197,7 @@ class _Writer:
 
     def tape(self, i: Call, gives: bool) -> None:
         """The tape of a derivative that is differentiated again has a shadow tape with the same history."""
-        results = self.repeat(i, [0])
+        results = self.repeat(i, [k for k, a in enumerate(i.arguments) if holds_pointer(a.type)])
         if not gives:
             return
         primal = self.copier.values[i]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numbad.passes.derivative.needs import Count, Item, Shadow
+from numbad.passes.derivative.needs import Count, Item, Shadow, Snapshot
 from numbad.passes.derivative.plan import Plan, item_type
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder
@@ -46,6 +46,8 @@ class Lookup:
     def _parts(self, item: Item) -> list[Item]:
         if item not in self.plan.recomputed:
             return []
+        if isinstance(item, Snapshot):
+            return [item.call.arguments[item.position]]
         value = item.value if isinstance(item, Shadow) else item
         assert isinstance(value, Instruction)
         law = self.plan.affine.get(value)
@@ -75,6 +77,8 @@ class Lookup:
             if not self.plan.is_free(item):
                 raise Bug(f"the plan of {self.plan.function} does not have {item}")
             return self.free(item)
+        if isinstance(item, Snapshot):
+            return self._known[item.call.arguments[item.position]]
         value = item.value if isinstance(item, Shadow) else item
         assert isinstance(value, Instruction)
         if value in self.plan.affine:

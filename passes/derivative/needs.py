@@ -6,6 +6,7 @@ An *item* is something that the reverse sweep may have to know:
     Shadow(value)      the shadow of a pointer
     Edge(block)        from which predecessor the block was entered, as a number
     Count(loop)        how often the loop went round
+    Snapshot(call, k)  where the k-th argument of a matrix product is kept as it was
 
 Given   Facts and one of its functions.
 Gives   Needs: the items that each instruction's reverse reads, the loops and branches that need not be reversed
@@ -25,8 +26,8 @@ from numbad.passes.derivative.facts import Facts
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Call, Instruction, Load, Phi, Store
 from numbad.passes.ir.values import Value
-from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
+from numbad.passes.rules.blas import Product, product_of
 from numbad.passes.rules.symbols import Elementary, classify, rule_of
 from numbad.passes.rules.table import Rule
 
@@ -46,7 +47,15 @@ class Count:
     loop: Loop
 
 
-Item = Value | Shadow | Edge | Count
+@dataclass(frozen=True)
+class Snapshot:
+    """The address of what an argument of a matrix product points to, as it was at the call."""
+
+    call: Call
+    position: int
+
+
+Item = Value | Shadow | Edge | Count | Snapshot
 
 
 @dataclass(frozen=True)
@@ -115,9 +124,20 @@ def _call_reads(facts: Facts, i: Call) -> list[Item] | None:
         case None:
             if facts.callee(i) is not None:
                 return [] if facts.needs_derivative(facts.callee(i)) else None  # type: ignore[arg-type]
-            if blas.is_blas(i):
-                return blas.reads(facts, i, Shadow)
+            product = product_of(i)
+            if product is not None and memory(i.arguments[product.result]):
+                return _product_reads(facts, i, product)
     return None
+
+
+def _product_reads(facts: Facts, i: Call, product: Product) -> list[Item]:
+    """The dimensions, the shadows, and each factor whose partner has an adjoint."""
+    found: list[Item] = [a for a in i.arguments if a.type.is_int]
+    found.append(Shadow(i.arguments[product.result]))
+    for position, other in zip(product.factors, product.factors[::-1], strict=True):  # a norm is its own partner
+        if facts.activity.is_active_memory(i.arguments[position]):
+            found += [Shadow(i.arguments[position]), Snapshot(i, other)]
+    return found
 
 
 class Needs:

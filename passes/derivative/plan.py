@@ -19,10 +19,10 @@ from numbad.passes.analysis.induction import Affine, affine
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.canonical import is_normal_return
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Count, Edge, Item, Needs, Shadow
+from numbad.passes.derivative.needs import Count, Edge, Item, Needs, Shadow, Snapshot
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load, Phi
-from numbad.passes.ir.types import I32, I64, Type, size_of
+from numbad.passes.ir.types import I32, I64, PTR, Type, size_of
 from numbad.passes.ir.values import Argument, Constant, Named, Value
 
 CHEAP = frozenset(
@@ -51,6 +51,8 @@ def item_type(item: Item) -> Type:
             return I32
         case Count():
             return I64
+        case Snapshot():
+            return PTR
     return item.type
 
 
@@ -98,6 +100,8 @@ class Plan:
         match item:
             case Shadow(value=value):
                 return self.level(value)
+            case Snapshot(call=call):
+                return self.level(call)
             case Edge(block=block):
                 return None if block is None else self.loops.innermost[block]
             case Count(loop=loop):
@@ -141,7 +145,7 @@ class Plan:
     def is_free(self, item: Item) -> bool:
         """Known in the reverse sweep without further ado."""
         value = item.value if isinstance(item, Shadow) else item
-        if isinstance(value, (Edge, Count)):
+        if isinstance(value, (Edge, Count, Snapshot)):
             return False
         return isinstance(value, Constant) or not isinstance(value, (Instruction, Argument)) or (
             isinstance(value, Argument) and not self.split)
@@ -150,6 +154,9 @@ class Plan:
         """What an item can be computed from; None if it has to be stored."""
         if isinstance(item, Shadow):
             return self._shadow_parts(item.value)
+        if isinstance(item, Snapshot):
+            pointer = item.call.arguments[item.position]
+            return [pointer] if self.options.repeat_loads and self.is_constant_memory(pointer) else None
         if not isinstance(item, Instruction):
             return None
         law = self._law(item)
@@ -159,7 +166,8 @@ class Plan:
             return list(item.operands)
         if isinstance(item, Call) and (item.callee_name or "").startswith(PURE_INTRINSICS):
             return list(item.arguments)
-        if isinstance(item, Load) and self.options.repeat_loads and self.is_constant_memory(item):
+        if isinstance(item, Load) and self.options.repeat_loads and not item.volatile and item.ordering is None \
+                and self.is_constant_memory(item.pointer):
             return [item.pointer]
         return None
 
@@ -184,14 +192,14 @@ class Plan:
             self.affine[value] = law
         return law
 
-    def is_constant_memory(self, load: Load) -> bool:
-        """The load can be repeated at any time: it reads an argument's memory that stays as it is.
+    def is_constant_memory(self, pointer: Value) -> bool:
+        """It can be read again at any time: an argument's memory that stays as it is.
 
         Arguments may overlap each other; without the caller's word that written ones don't, no argument's memory may
         be written at all.
         """
-        node = self.facts.memory.node(load.pointer)
-        if load.volatile or load.ordering is not None or self.split or node.written or node.escaped:
+        node = self.facts.memory.node(pointer)
+        if self.split or node.written or node.escaped:
             return False
         if not node.roots or not all(isinstance(r, Argument) for r in node.roots):
             return False
@@ -218,6 +226,8 @@ def _spell(item: Item) -> str:
             return f"the edge into {block}" if block is not None else "the return taken"
         case Count(loop=loop):
             return f"the count of {loop.header}"
+        case Snapshot(call=call, position=position):
+            return f"a copy of {call.arguments[position]} at {call}"
         case Named():
             return str(item)
     return str(item)

@@ -2,6 +2,7 @@
 
 `numbad.adjoint.move.T(d, s, n)` is the adjoint of `memmove(d, s, n bytes)` on shadows of type T: every element of d is
 added to its place in s and cleared, in the opposite order of the copy, so that overlapping ranges come out right.
+`numbad.adjoint.axpy.T(n, a, x, y, step)` is y += a x, `numbad.adjoint.dot.T(n, x, y, step)` is x . y.
 """
 
 from __future__ import annotations
@@ -39,6 +40,53 @@ done:
 }}
 """
 
+_AXPY = """
+define linkonce_odr void @numbad.adjoint.axpy.{type}(i64 %n, {type} %a, ptr %x, ptr %y, i64 %step) nounwind {{
+entry:
+  %none = icmp slt i64 %n, 1
+  br i1 %none, label %done, label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %k = mul i64 %i, %step
+  %x.at = getelementptr {type}, ptr %x, i64 %k
+  %y.at = getelementptr {type}, ptr %y, i64 %k
+  %x.i = load {type}, ptr %x.at, align {size}
+  %y.i = load {type}, ptr %y.at, align {size}
+  %part = fmul {type} %a, %x.i
+  %sum = fadd {type} %y.i, %part
+  store {type} %sum, ptr %y.at, align {size}
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %n
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}}
+"""
+
+_DOT = """
+define linkonce_odr {type} @numbad.adjoint.dot.{type}(i64 %n, ptr %x, ptr %y, i64 %step) nounwind {{
+entry:
+  %none = icmp slt i64 %n, 1
+  br i1 %none, label %done, label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %sum = phi {type} [ 0.0, %entry ], [ %more.sum, %loop ]
+  %k = mul i64 %i, %step
+  %x.at = getelementptr {type}, ptr %x, i64 %k
+  %y.at = getelementptr {type}, ptr %y, i64 %k
+  %x.i = load {type}, ptr %x.at, align {size}
+  %y.i = load {type}, ptr %y.at, align {size}
+  %part = fmul {type} %x.i, %y.i
+  %more.sum = fadd {type} %sum, %part
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %n
+  br i1 %more, label %loop, label %done
+done:
+  %result = phi {type} [ 0.0, %entry ], [ %more.sum, %loop ]
+  ret {type} %result
+}}
+"""
+
 
 def texts(module: Module) -> list[str]:
     """The texts that define what the module declares and the engine has to bring along."""
@@ -47,6 +95,7 @@ def texts(module: Module) -> list[str]:
     if any(name.startswith("numbad.tape.") for name in declared):
         found.append(tape.TEXT)
     for type, size in (("double", 8), ("float", 4)):
-        if f"numbad.adjoint.move.{type}" in declared:
-            found.append(_MOVE.format(type=type, size=size))
+        for name, text in (("move", _MOVE), ("axpy", _AXPY), ("dot", _DOT)):
+            if f"numbad.adjoint.{name}.{type}" in declared:
+                found.append(text.format(type=type, size=size))
     return found

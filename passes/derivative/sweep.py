@@ -24,7 +24,7 @@ from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Edge, Count, Item, Shadow
+from numbad.passes.derivative.needs import Count, Edge, Item, Shadow, Snapshot
 from numbad.passes.derivative.plan import Plan, Record, item_type
 from numbad.passes.derivative.tape import MARK, TAPE, tape_function
 from numbad.passes.diagnostics import Bug
@@ -33,6 +33,7 @@ from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Alloca, Call, Instruction, Phi, Store
 from numbad.passes.ir.types import I32, I64, PTR, VOID, size_of
 from numbad.passes.ir.values import Value, undefined, zero
+from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 
 OUT_OF_MEMORY = 1000  # the status code of a derivative whose tape found no memory
@@ -119,6 +120,7 @@ class ForwardSweep:
         shadowed = self.facts.activity.is_shadowed
         if isinstance(i, Call):
             self.effect(i)
+            self.snapshots(i)
         elif isinstance(i, Store):
             if holds_pointer(i.value.type) and shadowed(i.pointer):
                 self.duals.store(i)
@@ -139,12 +141,25 @@ class ForwardSweep:
         bytes = self.builder.binary("mul", self.builder.cast("zext", count, I64), i64(size_of(i.allocated)))
         self.duals.set(i, [self.memory("keep", bytes)])
 
+    def snapshots(self, i: Call) -> None:
+        """Copies of the factors of a matrix product."""
+        product = blas.product_of(i)
+        for position in product.factors if product is not None else ():
+            if Snapshot(i, position) in self.slots:
+                bytes = blas.bytes_of(self.builder, i, position, self.copier.twin)
+                copy = self.memory("keep", bytes)
+                self.duals.copy_memory(copy, self.copier.twin(i.arguments[position]), bytes)
+                self.builder.store(copy, self.slots[Snapshot(i, position)])
+
     def effect(self, i: Call) -> None:
         shadowed = self.facts.activity.is_shadowed
         match effects.effect_of(i):
             case effects.Allocate(size=size, header=header):
                 if shadowed(i):
                     self.allocate(i, i.arguments[size], header)
+            case effects.Tape(gives=gives):
+                if shadowed(i.arguments[0]):
+                    self.inner_tape(i, gives)
             case effects.Copy():
                 if shadowed(i.arguments[0]) and self.facts.memory.node(i.arguments[0]).pointees:
                     self.copy_pointers(i)
@@ -156,6 +171,28 @@ class ForwardSweep:
         shadow = self.memory("keep", self.builder.binary("add", bytes, i64(room)))
         if header:
             self.builder.store(self.builder.offset(shadow, room), self.builder.offset(shadow, effects.HEADER_DATA))
+        self.duals.set(i, [shadow])
+
+    def inner_tape(self, i: Call, gives: bool) -> None:
+        """The tape of a derivative that is differentiated again.
+
+        Shadows of its memory must outlive it, so they are kept on the tape of this sweep; the inner tape's shadow is a
+        tape of their addresses with the same history, on which `pop` finds the shadow of what was pushed.
+        """
+        operation = (i.callee_name or "").removeprefix("numbad.tape.")
+        duals = [self.duals.of(a)[0] for a in i.arguments if holds_pointer(a.type)]
+        if not gives:
+            self.builder.call(tape_function(self.facts.module, operation), duals)
+            return
+        if operation == "pop":
+            place: Value = self.builder.call(tape_function(self.facts.module, "pop"), [duals[0], i64(8)])
+            self.duals.set(i, [self.builder.load(PTR, place)])
+            return
+        shadow = self.memory("keep", self.copier.twin(i.arguments[1]))
+        if operation == "push":
+            place = self.builder.call(tape_function(self.facts.module, "push"), [duals[0], i64(8)])
+            self.fail_if(self.builder.compare("icmp", "eq", place, zero(PTR)))
+            self.builder.store(shadow, place)
         self.duals.set(i, [shadow])
 
     def copy_pointers(self, i: Call) -> None:

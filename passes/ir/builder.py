@@ -11,7 +11,19 @@ from collections.abc import Iterable, Sequence
 
 from numbad.passes.ir.function import Block, Function, Module
 from numbad.passes.ir.instructions import (
-    Alloca, Branch, Call, Compare, ExtractValue, GetElementPtr, InsertValue, Instruction, Load, Phi, Store, Switch)
+    Alloca,
+    Branch,
+    Call,
+    Compare,
+    ExtractValue,
+    GetElementPtr,
+    InsertValue,
+    Instruction,
+    Load,
+    Phi,
+    Store,
+    Switch,
+)
 from numbad.passes.ir.types import I1, I8, I32, I64, VOID, FunctionType, StructType, Type, VectorType, field_offset
 from numbad.passes.ir.values import ConstantInt, Value, integer
 

@@ -51,7 +51,7 @@ from numbad.passes.ir.types import (
 from numbad.passes.ir.values import InlineAssembly, MetadataOperand, Value
 
 _ARGUMENT = "{type}{attributes} {value}"
-_METADATA_ARGUMENT = spelling.listed(r'metadata (!\d+|!"[^"]*"|!\w*\([^()]*\)|!\{[^{}]*\}|{local})')
+_METADATA_ARGUMENT = spelling.listed(r'metadata (!\d+|!"[^"]*"|!\w*\([^()]*\)|!\{[^{}]*\})')
 _OPERAND = "{type} {value}"
 _INCOMING = re.compile(spelling.filled(r"\[ {value}, {block} \]", spelling.DEEP))
 _CASE = re.compile(spelling.filled(r"\S+ (\S+), label {block}", spelling.SHALLOW))
@@ -192,8 +192,9 @@ def _call(scope: Scope, opcode: str, words: str, result: str, signature: str | N
             known = target.signature
     if behind:
         checked_attributes(re.sub(r"#\d+", "", behind))
-    return Call(known, target, values, "", flags, "", convention, result_attributes, attributes, behind.strip(),
-                (bundles or "").strip())
+    spelt, bundled = _holes(scope, bundles.strip()) if bundles else ("", ())
+    return Call(known, target, values, "", flags, "", convention, result_attributes, attributes, behind.strip(), spelt,
+                bundled)
 
 
 def _callee(scope: Scope, text: str) -> Value:
@@ -251,7 +252,13 @@ def _bare(scope: Scope, opcode: str) -> Instruction:
 
 
 def _other(scope: Scope, opcode: str, text: str) -> Instruction:
-    """Carried along: every local name and symbol in the text becomes an operand."""
+    """Carried along as text with operands."""
+    spelt, operands = _holes(scope, text)
+    return Other(opcode, _other_type(opcode, text), operands, opcode + spelt)
+
+
+def _holes(scope: Scope, text: str) -> tuple[str, list[Value]]:
+    """The text with `{0}`, `{1}` ... in the place of every local name and symbol, and what these stand for."""
     operands: list[Value] = []
 
     def hole(match: re.Match[str]) -> str:
@@ -269,7 +276,7 @@ def _other(scope: Scope, opcode: str, text: str) -> Instruction:
             operands.append(scope.value("ptr" if is_callee else type or "token", name))
         return f"{_escaped(type + ' ' if type else '')}{{{len(operands) - 1}}}"
 
-    return Other(opcode, _other_type(opcode, text), operands, opcode + _REFERENCE.sub(hole, text))
+    return _REFERENCE.sub(hole, text), operands
 
 
 def _escaped(text: str) -> str:

@@ -1,7 +1,8 @@
 """Instructions. One class a shape; the opcode is LLVM's word.
 
-To add an opcode: put it into the set of its shape below (or give it a class), teach `parser` and `printer` its
-syntax, and decide it in `rules` (a test compares the decided opcodes with `OPCODES`).
+To add an opcode: put it into the set of its shape below (or give it a class); give it a shape in `spelling.SHAPES`, a
+reader in `instruction_parser.READERS`, a printer in `printer` and a rule in `type_rules` if its class is new; and
+decide it in `rules` (a test compares the decided opcodes with `OPCODES`).
 """
 
 from __future__ import annotations
@@ -92,9 +93,10 @@ class Instruction(Named):
         self.drop_operands()
 
     def copy(self) -> Instruction:
-        """The same operation on the same operands, in no block; metadata and flags are carried over."""
+        """The same operation on the same operands, in no block; metadata and flags are carried over, debug records
+        are not: they would still name the values around the original."""
         twin = copy.copy(self)
-        twin.users, twin.block = [], None
+        twin.users, twin.block, twin.debug_records = [], None, ()
         twin.operands = list(self.operands)
         twin.metadata = dict(self.metadata)
         for operand in twin.operands:
@@ -257,20 +259,22 @@ class CompareExchange(Instruction):
 
 
 class Call(Instruction):
-    """Operands: the arguments, then the callee.
+    """Operands: the arguments, what the operand bundles name, then the callee.
 
     signature             the callee's function type
     tail                  "", "tail", "musttail" or "notail"
     convention            calling convention text, "" for C
     result_attributes, argument_attributes (one text an argument), attributes (behind the list: `#3`, `nounwind`)
-    bundles               operand bundles, as text
+    bundles               operand bundles, as text with `{0}` ... for the `bundled` operands that they name
     """
 
     def __init__(self, signature: FunctionType, callee: Value, arguments: Iterable[Value], name: str = "",
                  flags: Sequence[str] = (), tail: str = "", convention: str = "", result_attributes: str = "",
-                 argument_attributes: Sequence[str] = (), attributes: str = "", bundles: str = ""):
+                 argument_attributes: Sequence[str] = (), attributes: str = "", bundles: str = "",
+                 bundle_operands: Sequence[Value] = ()):
         arguments = list(arguments)
-        super().__init__("call", signature.result, [*arguments, callee], name, flags)
+        super().__init__("call", signature.result, [*arguments, *bundle_operands, callee], name, flags)
+        self.bundled = len(bundle_operands)
         self.signature, self.tail, self.convention = signature, tail, convention
         self.result_attributes, self.attributes, self.bundles = result_attributes, attributes, bundles
         self.argument_attributes = tuple(argument_attributes) or ("",) * len(arguments)
@@ -281,7 +285,11 @@ class Call(Instruction):
 
     @property
     def arguments(self) -> list[Value]:
-        return self.operands[:-1]
+        return self.operands[:-1 - self.bundled]
+
+    @property
+    def bundle_operands(self) -> list[Value]:
+        return self.operands[-1 - self.bundled:-1]
 
     @property
     def callee_name(self) -> str | None:

@@ -66,10 +66,8 @@ class _Reader:
                 self._initializer(self.lines[self.position])
             for function, start in bodies:
                 self._body(function, start)
-        except ParseError as error:
-            if error.number:
-                raise
-            raise ParseError(error.reason, self.lines[self.position], self.position + 1) from None
+        except (ParseError, ValueError) as error:
+            raise ParseError(str(error), self.lines[self.position], self.position + 1) from error
         return self.module
 
     # --- the module's own lines ---
@@ -190,6 +188,7 @@ class _Reader:
 
     def _body(self, function: Function, position: int) -> None:
         lines = self.lines
+        start = position
         scope = Scope(function, self.constants, self.module.types)
         block: Block | None = None
         records: list[str] = []
@@ -210,7 +209,7 @@ class _Reader:
                     continue
                 if label := spelling.LABEL_LINE.fullmatch(line):
                     block = scope.block("%" + label[1])
-                    if block.function is not None:
+                    if block.function is not None or str(block) in scope.values:
                         raise ParseError(f"the block {block} is defined twice")
                     function.append(block)
                     continue
@@ -250,11 +249,16 @@ class _Reader:
                 unnamed = sum(a.name.isdigit() for a in function.arguments)
                 block = function.append(scope.block(f"%{unnamed}"))
             block.append(instruction)
-        scope.finish()
+        for text in scope.undefined():
+            use = re.compile(rf"{re.escape(text)}(?![-\w$.])")
+            self.position = next(p for p in range(start, position) if use.search(lines[p]))
+            raise ParseError(f"{text} is used in {function}, but not defined there")
 
     def _joined(self, line: str, position: int, opcode: str) -> tuple[str, int]:
         """The whole instruction, where LLVM breaks it into lines, and where the next one starts."""
         lines = self.lines
+        if ";" in line:
+            line = tidy(line)
         if opcode in spelling.BRACKETED:
             while not line.rstrip().endswith("]") and "], !" not in line:
                 line = f"{line} {tidy(lines[position])}"

@@ -193,11 +193,11 @@ def _call(i: Call) -> str:
     signature: FunctionType = i.signature
     callee_type = signature if signature.vararg else signature.result
     arguments = ", ".join(f"{a.type} {words} {a}" if words else f"{a.type} {a}"
-                          for a, words in zip(i.operands[:-1], i.argument_attributes, strict=True))
+                          for a, words in zip(i.arguments, i.argument_attributes, strict=True))
     if i.tail == "musttail" and i.function.signature.vararg:
         arguments += ", ..." if arguments else "..."
     words = [i.tail, _head(i), i.convention, i.result_attributes, str(callee_type), f"{i.callee}({arguments})",
-             i.attributes, i.bundles]
+             i.attributes, i.bundles.format(*i.bundle_operands)]
     return " ".join(filter(None, words))
 
 

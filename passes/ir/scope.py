@@ -62,23 +62,19 @@ class Scope:
         """`value` has the name `text` from now on; stand-ins for it are replaced."""
         text = _canonical(text)
         value.name = unquoted(text[1:])
-        if text in self.values:
+        if text in self.values or text in self.blocks:
             raise ParseError(f"{text} is defined twice")
         self.values[text] = value
         if self.pending and (later := self.pending.pop(text, None)) is not None:
             if later.type != value.type:
                 raise ParseError(f"{text} is a {value.type}, but was used as a {later.type}")
-            later.replace_all_uses_with(value)
+            for user in dict.fromkeys(later.users):
+                user.operands = [value if operand is later else operand for operand in user.operands]
+            value.users += later.users
 
-    def finish(self) -> None:
-        """Complain about what was used, but not defined."""
-        for text in self.pending:
-            raise ParseError(f"{text} is used in {self.function}, but not defined there")
-        for text, block in self.blocks.items():
-            if block.function is None:
-                raise ParseError(f"the block {text} is used in {self.function}, but not defined there")
-            if text in self.values:
-                raise ParseError(f"{text} is a block and a value of {self.function}")
+    def undefined(self) -> list[str]:
+        """The names that were used, but not defined."""
+        return [*self.pending, *(text for text, block in self.blocks.items() if block.function is None)]
 
     def inner_type(self, type: Type, indices: list[int]) -> Type:
         """The type at a path of indices inside an aggregate."""

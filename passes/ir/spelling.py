@@ -115,7 +115,6 @@ def parts(depth: int) -> dict[str, str]:
         "function_tail": rf'(?:section|partition|gc) "[^"]*"|(?:prefix|prologue|personality) {type_} {value}'
                          rf'|{common_tail}|addrspace\(\d+\)|(?:{_words(PLAIN_ATTRIBUTES | GLOBAL_WORDS)})'
                          rf'|(?:{_words(ATTRIBUTES_WITH_ARGUMENT)}){_ARGUMENT}|"[^"]*"(?:="[^"]*")?',
-        "local": rf"[a-z]\w* [%@]{NAME}",
         "operands": f"((?:, {type_} {value})*)",
         "indices": r"((?:, \d+)+)",
         "incoming": rf"((?:,? \[ {value}, %{NAME} \])*)",
@@ -201,5 +200,4 @@ COMMENT = re.compile(r'((?:[^";]|"[^"]*")*);')
 SPACES = re.compile(r'("[^"]*")|\s+')
 ATTRIBUTE = re.compile(r'(?:align \d+|([a-z_]+)(\([^()]*(?:\([^()]*\)[^()]*)*\))?|"[^"]*"(?:="[^"]*")?)(?: |$)')
 NUMBER = re.compile(r"-?\d+\Z")
-FLOAT_NUMBER = re.compile(r"[-+]?\d+\.\d*(?:e[-+]?\d+)?\Z|0x[HKLMR]?[0-9A-Fa-f]+\Z|f0x[0-9A-Fa-f]+\Z"
-                          r"|[-+](?:inf|qnan|nan|snan)(?:\(0x[0-9A-Fa-f]+\))?\Z")
+FLOAT_NUMBER = re.compile(r"[-+]?\d+\.\d*(?:e[-+]?\d+)?\Z|0x[HKLMR]?[0-9A-Fa-f]+\Z")

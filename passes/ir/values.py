@@ -30,9 +30,12 @@ def quoted(name: str) -> str:
 
 
 def unquoted(text: str) -> str:
-    """The name that LLVM prints like this: the inverse of `quoted`."""
+    """The name that LLVM prints like this: the inverse of `quoted`. A *name* of digits raises ValueError: here
+    digits stand for values without a name."""
     if not text.startswith('"'):
         return text
+    if text[1:-1].isdigit():
+        raise ValueError(f"names that consist of digits, like {text}, are not supported")
     raw = re.sub(rb"\\([0-9a-fA-F]{2}|\\)", lambda m: b"\\" if m[1] == b"\\" else bytes([int(m[1], 16)]),
                  text[1:-1].encode("utf-8", "surrogateescape"))
     return raw.decode("utf-8", "surrogateescape")
@@ -106,7 +109,9 @@ class ConstantFloat(Constant):
         """The number (half, float and double; others raise ValueError)."""
         if not self.text.startswith("0x"):
             return float(self.text)
-        if self.text[2] in "HKLMR":
+        if self.text[2] == "H":
+            return struct.unpack("<e", int(self.text[3:], 16).to_bytes(2, "little"))[0]
+        if self.text[2] in "KLMR":
             raise ValueError(f"{self.type} constants have no Python value")
         return struct.unpack("<d", int(self.text, 16).to_bytes(8, "little"))[0]
 
@@ -173,7 +178,7 @@ class InlineAssembly(Constant):
 
 @dataclass(frozen=True)
 class MetadataOperand(Constant):
-    """A metadata argument of a call, as text: `metadata !12`, `metadata ptr %x`. Its type is `metadata`."""
+    """A metadata argument of a call, as text: `!12`, `!"round.tonearest"`. Its type is `metadata`."""
 
     text: str
 
@@ -237,7 +242,7 @@ def is_zero(value: Value) -> bool:
         case ConstantInt(value=number):
             return number == 0
         case ConstantFloat():
-            return value.text.replace("0", "") in (".e+", "x")
+            return not value.text.strip("0x.e+HKLMR")
         case ConstantText(text=text):
             return text in ("null", "zeroinitializer", "undef", "poison", "none")
         case ConstantAggregate(elements=elements):

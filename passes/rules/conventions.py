@@ -1,7 +1,8 @@
 """What the derivative is where there is none: one table for both modes, since both use the same formulas.
 
 Where JAX has a convention, it is taken. A seed of 0 gives 0 whatever the partial is, for the functions in `STRONG`:
-those whose partials are infinite or nan at some finite point (but for overflow, as of exp). Under fast-math flags nothing of this is promised.
+those whose partials are infinite or nan at some finite point (but for overflow, as of exp). Under fast-math flags
+nothing of this is promised.
 
 Comparisons, and what rounds (`floor`, `ceil`, `trunc`, `rint`, conversions to integers), have the derivative 0
 everywhere. What a program writes with branches follows the branch that is taken: `abs(x)` is fabs, but

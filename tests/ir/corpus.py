@@ -298,10 +298,15 @@ def masked(mask, x):
 
 @case(f8[:, ::1])
 def copies(a):
-    b = a.copy()
+    return a.copy(), a.reshape(-1)
+
+
+@case(f8[:, ::1], slow=True)
+def assignments(a):
+    b = np.empty_like(a)
     b[:] = a
     b[0] = b[1]
-    return b.reshape(-1)
+    return b
 
 
 @case(i8)
@@ -364,8 +369,8 @@ def global_array(i, j):
 
 # --- records, tuples, optionals ---
 
-record = types.Array(types.Record.make_c_struct([("mass", f8), ("count", i4), ("position", types.NestedArray(f8, (3,)))]),
-                     1, "C")
+fields = [("mass", f8), ("count", i4), ("position", types.NestedArray(f8, (3,)))]
+record = types.Array(types.Record.make_c_struct(fields), 1, "C")
 Point = namedtuple("Point", "x y")
 
 
@@ -403,9 +408,14 @@ def empty_values(a, b, c=3.0):
 # --- strings and containers ---
 
 
-@case(types.unicode_type, i8)
-def strings(s, n):
-    return "αβγ\n" + s[:2] + str(n) + ("yes" if s == "no" else "\"quoted\\\"")
+@case(types.unicode_type)
+def strings(s):
+    return "αβγ\n" if s == "no" else "\"quoted\\\""
+
+
+@case(types.unicode_type, i8, slow=True)
+def string_building(s, n):
+    return s[:2] + str(n) + s
 
 
 @case(types.unicode_type, slow=True)

@@ -71,7 +71,7 @@ def two_buffers_swapped(x, steps):
 
 @entry(args=lambda rng: (rng.normal(size=5), rng.normal(size=5), 7))
 def three_buffers_rotating(x, y, steps):
-    a, b, c = x.copy(), y.copy(), np.zeros(len(x))
+    a, b, c = x.copy(), y.copy(), np.zeros_like(x)
     for _ in range(steps):
         for i in range(len(x)):
             c[i] = math.sin(b[i]) - 0.5 * a[i - 1] * b[i]
@@ -117,7 +117,7 @@ def allocated_in_loop(x, sizes):
 def allocated_sometimes(x, c):
     total = 0.0
     if c > 0.5:
-        y = np.empty(5)
+        y = np.empty_like(x)
         for i in range(5):
             y[i] = x[i] * c
     else:

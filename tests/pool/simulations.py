@@ -68,7 +68,7 @@ def heat_equation(u, r, steps):
 @entry(args=lambda rng: (rng.normal(size=8), rng.uniform(0.1, 0.5, size=8), 7))
 def wave_equation(u, speed, steps):
     """Three time levels in three rotating buffers; the medium is a parameter."""
-    old, now, new = u.copy(), u.copy(), np.zeros(8)
+    old, now, new = u.copy(), u.copy(), np.zeros_like(u)
     energy = 0.0
     for _ in range(steps):
         for i in range(1, 7):

@@ -215,7 +215,7 @@ def scalar_kalman_filter(observations, transition, process, noise):
 
 @entry(args=lambda rng: (rng.normal(size=5), rng.normal(size=5), 0.7, 0.2))
 def gaussian_process_kernel(x, y, length, noise):
-    k = np.empty((5, 5))
+    k = np.empty((5, 5), dtype=x.dtype)
     for i in range(5):
         for j in range(i + 1):
             k[i, j] = math.exp(-0.5 * ((x[i] - x[j]) / length) ** 2)

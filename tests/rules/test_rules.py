@@ -6,29 +6,20 @@ right on paper fails, with the partials; `conventions.CONVENTIONS` has the point
 
 from __future__ import annotations
 
-import ctypes
 import math
 import struct
 from collections.abc import Callable
 
-import llvmlite.binding as llvm
 import pytest
 
-from numbad.passes.ir.builder import Builder
-from numbad.passes.ir.function import Block, Function, Module
-from numbad.passes.ir.instructions import Call
-from numbad.passes.ir.printer import print_module
-from numbad.passes.ir.types import DOUBLE, FLOAT, HALF, I32, I64, PTR, VOID, FunctionType, Type, VectorType
-from numbad.passes.ir.values import integer
+from numbad.passes.ir.function import Module
+from numbad.passes.ir.types import DOUBLE, FLOAT, I32, I64, Type, VectorType
 from numbad.passes.rules import runtime
-from numbad.passes.rules.algebra import Plain, Term, sqrt, sum_of_lanes, where
 from numbad.passes.rules.arithmetic import powi_rule
-from numbad.passes.rules.conventions import CONVENTIONS, STRONG
+from numbad.passes.rules.conventions import CONVENTIONS
 from numbad.passes.rules.machine import power
-from numbad.passes.rules.opcodes import OPCODES, Kind
-from numbad.passes.rules.reductions import REDUCTIONS
-from numbad.passes.rules.symbols import Elementary, Inactive, classify
-from numbad.passes.rules.table import RULES, Rule, dry_run, make_rule, partials
+from numbad.passes.rules.table import RULES, Rule, dry_run
+from rules.compiled_rules import Compiled, add_function, close, operand_types
 
 PRIMALS: dict[str, Callable[..., float]] = {
     "fadd": lambda a, b: a + b,
@@ -147,9 +138,6 @@ EXTREME: list[tuple[str, tuple, tuple]] = [
     ("tgamma", (1e-200,), (-INF,)),
 ]
 
-INTEGERS: dict[str, dict[int, Type]] = {"powi": {1: I64}, "ldexp": {1: I32}, "polygamma": {0: I64}}
-
-
 def row(point) -> tuple:
     return point if isinstance(point, tuple) else (point,)
 
@@ -163,8 +151,8 @@ def result(name: str, point: tuple) -> float:
     try:
         return PRIMALS[name](*point)
     except (ValueError, ZeroDivisionError):
-        special = {("frem", 0.0): math.nan, ("fdiv", 0.0): INF, ("log", 0.0): -INF, ("log1p", -1.0): -INF, ("atanh", 1.0): INF,
-                   ("tgamma", -1.0): math.nan, ("lgamma", 0.0): INF}
+        special = {("fdiv", 0.0): INF, ("frem", 0.0): math.nan, ("log", 0.0): -INF, ("log1p", -1.0): -INF,
+                   ("atanh", 1.0): INF, ("tgamma", -1.0): math.nan, ("lgamma", 0.0): INF}
         return special[name, point[-1]]
     except OverflowError:
         return INF
@@ -175,13 +163,6 @@ def on_floats(name: str, point: tuple) -> tuple[float | None, ...]:
     rule = RULES[name]
     numbers = (*point, result(name, point))
     return tuple(None if p is None else float(p.at(numbers)) for p in dry_run(rule.formula, rule.arity))
-
-
-def close(found: float | None, expected: float | None, relative: float, absolute: float = 0.0) -> bool:
-    if found is None or expected is None or math.isnan(expected) or math.isinf(expected):
-        return found == expected or (found is not None and expected is not None and found != found
-                                     and expected != expected)
-    return abs(found - expected) <= relative * abs(expected) + absolute
 
 
 # --- 1: formula on floats = difference of the function ---------------------------------------------------------------
@@ -223,7 +204,6 @@ def test_conventions(convention):
 
 # --- 2: compiled formula = formula on floats -------------------------------------------------------------------------
 
-SLOT = 16  # bytes from one operand to the next, and from one partial to the next
 POWI = """
 define {0} @numbad.powi.{1}.i64({0} %x, i64 %n) {{
   %real = sitofp i64 %n to {0}
@@ -232,53 +212,6 @@ define {0} @numbad.powi.{1}.i64({0} %x, i64 %n) {{
 }}
 declare {0} @llvm.pow.{1}({0}, {0})
 """
-
-
-def operand_types(rule: Rule, real: Type) -> list[Type]:
-    return [INTEGERS.get(rule.name, {}).get(k, real) for k in range(rule.arity)] + [real]
-
-
-def add_function(module: Module, name: str, rule: Rule, real: Type) -> Function:
-    """void name(operands and y, out): stores the partials."""
-    function = Function(name, FunctionType(VOID, (PTR, PTR)))
-    module.add(function)
-    block = function.append(Block("entry"))
-    builder = Builder(block)
-    source, out = function.arguments
-    *operands, y = [Term(builder, builder.load(type, builder.offset(source, SLOT * k), align=1))
-                    for k, type in enumerate(operand_types(rule, real))]
-    for k, partial in enumerate(rule.partials(operands, y)):
-        if partial is not None:
-            builder.store(partial.value, builder.offset(out, SLOT * k), align=1)
-    builder.ret()
-    return function
-
-
-class Compiled:
-    """All rules as machine code."""
-
-    def __init__(self, module: Module, *texts: str):
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        self.parsed = llvm.parse_assembly(print_module(module))
-        for text in texts:
-            self.parsed.link_in(llvm.parse_assembly(text))
-        self.parsed.verify()
-        machine = llvm.Target.from_default_triple().create_target_machine()
-        self.engine = llvm.create_mcjit_compiler(self.parsed, machine)
-        self.engine.finalize_object()
-
-    def address(self, name: str) -> int:
-        found = self.engine.get_function_address(name)
-        assert found, name
-        return found
-
-    def __call__(self, name: str, inputs: list[bytes], count: int) -> list[bytes]:
-        given = ctypes.create_string_buffer(b"".join(i.ljust(SLOT, b"\0") for i in inputs), SLOT * len(inputs))
-        found = ctypes.create_string_buffer(SLOT * count)
-        ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(self.address(name))(given, found)
-        return [found.raw[SLOT * k:SLOT * k + SLOT] for k in range(count)]
-
 
 CODES = {DOUBLE: "d", FLOAT: "f", I64: "q", I32: "i"}
 PAIR = VectorType(2, DOUBLE)
@@ -355,205 +288,3 @@ def test_compiled_for_vectors(compiled, name):
                 assert expected is None or close(found, expected, 2e-14, 1e-322), (point, found, expected)
 
 
-# --- what a formula reads and writes ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name, reads", [
-    ("sin", [{0}]), ("exp", [{1}]), ("tanh", [{1}]), ("fadd", [set(), set()]), ("fmul", [{1}, {0}]),
-    ("fdiv", [{1}, {1, 2}]), ("hypot", [{0, 2}, {1, 2}]), ("pow", [{0, 1}, {0, 2}]), ("max", [{0, 2}, {0, 2}]),
-    ("powi", [{0, 1}, set()]), ("ldexp", [{1}, set()]), ("fma", [{1}, {0}, set()])])
-def test_reads(name, reads):
-    assert list(RULES[name].reads) == reads
-
-
-@pytest.mark.parametrize("rule", RULES.values(), ids=lambda r: r.name)
-def test_a_partial_needs_no_more_than_it_reads(rule):
-    types = operand_types(rule, DOUBLE)
-    function = Function("f", FunctionType(VOID, tuple(types)))
-    module = Module()
-    module.add(function)
-    builder = Builder(function.append(Block("entry")))
-    for k, reads in enumerate(rule.reads):
-        *operands, y = [Term(builder, a) if j in reads else Term.unread(builder, a.type)
-                        for j, a in enumerate(function.arguments)]
-        partial = rule.partials(operands, y)[k]
-        assert partial is None or partial.value.type == types[k]
-        for j in reads:
-            fewer = [Term(builder, a) if i in reads - {j} else Term.unread(builder, a.type)
-                     for i, a in enumerate(function.arguments)]
-            with pytest.raises(LookupError):
-                _ = rule.partials(fewer[:-1], fewer[-1])[k].value
-
-
-def test_partials_that_nobody_asks_for_are_not_written():
-    module = Module()
-    function = add_function(module, "f", make_rule("nothing", lambda x, y: None), DOUBLE)
-    before = len(function.entry.instructions)
-    builder = Builder(function.entry, before=function.entry.terminator)
-    x = Term(builder, function.entry.instructions[0])
-    by_a, by_b = RULES["fmul"].partials([x * 2.0, x * 3.0], x)
-    assert len(function.entry.instructions) == before
-    assert by_a.value is by_a.value
-    assert len(function.entry.instructions) == before + 1
-
-
-def test_derivatives_are_closed(module):
-    """What the rules write can be differentiated again: every opcode and every call is decided."""
-    for function in [f for f in module.functions.values() if not f.is_declaration]:
-        for i in function.instructions:
-            assert OPCODES[i.opcode].kind is not Kind.REFUSED
-            if isinstance(i, Call):
-                assert isinstance(classify(i), (Elementary, Inactive)), f"{i.callee_name} in {function.name}"
-
-
-def test_strong_rules_are_those_of_the_table():
-    assert {rule.name for rule in RULES.values() if rule.strong} == STRONG
-
-
-@pytest.mark.parametrize("exponent, opcodes", [(3, ["fmul", "fmul"]), (2, ["fmul"]), (0, ["select"])])
-def test_small_constant_powers_are_multiplied(exponent, opcodes):
-    module = Module()
-    function = Function("f", FunctionType(VOID, (DOUBLE, DOUBLE)))
-    module.add(function)
-    builder = Builder(function.append(Block("entry")))
-    x, y = function.arguments
-    partial, _ = RULES["powi"].partials([Term(builder, x), Term(builder, integer(I64, exponent))], Term(builder, y))
-    assert partial.value.type == DOUBLE
-    written = [i.opcode for i in function.instructions]
-    assert "call" not in written
-    assert [o for o in written if o in opcodes][:len(opcodes)] == opcodes
-
-
-def test_partials_of_unsigned_exponents_convert_them_unsigned():
-    module = Module()
-    rule = powi_rule("numbad.powi.f64.u64")
-    function = add_function(module, "f", rule, DOUBLE)
-    assert [i.opcode for i in function.instructions if i.opcode.endswith("itofp")] == ["uitofp"]
-    assert "numbad.powi.f64.u64" in module.functions
-
-
-def test_half_precision_has_constants():
-    module = Module()
-    add_function(module, "f", RULES["fdiv"], HALF)
-    assert "fdiv half 0xH3C00" in print_module(module)
-
-
-def test_libdevice_is_called_on_the_gpu():
-    module = Module()
-    module.header.append('target triple = "nvptx64-nvidia-cuda"')
-    add_function(module, "f", RULES["sin"], FLOAT)
-    add_function(module, "g", RULES["asin"], DOUBLE)
-    assert {"__nv_cosf", "__nv_sqrt"} <= module.functions.keys()
-    assert not any(name.startswith("llvm.") for name in module.functions)
-    assert "@__nv_log(" in runtime.polygamma_text("libdevice")
-
-
-# --- the algebra -----------------------------------------------------------------------------------------------------
-
-
-def test_formulas_cannot_branch_on_operands():
-    with pytest.raises(TypeError, match="where"):
-        dry_run(lambda x, y: x if x > 0 else y, 1)
-
-
-def test_functions_of_plain_numbers_give_numbers():
-    assert sqrt(4.0) == 2.0
-    assert math.isnan(sqrt(-1.0))
-    assert where(True, 1.0, 2.0) == 1.0
-
-
-def test_multiplying_with_one_writes_nothing():
-    x = Term(None, None, DOUBLE, 0)
-    assert 1.0 * x is x
-    assert x * Plain(x, 1.0) is x
-    assert (x * 2.0) is not x
-
-
-def test_a_rule_has_a_partial_for_every_operand():
-    with pytest.raises(ValueError, match="2 partials for 1"):
-        make_rule("f", lambda x, y: (x, y))
-    with pytest.raises(ValueError, match="has a rule already"):
-        partials("sin", lambda x, y: y)
-    with pytest.raises(ValueError, match="2 operands, not 1"):
-        x = Term(None, None, DOUBLE, 0)
-        RULES["fmul"].partials([x], x)
-
-
-# --- reductions of vectors -------------------------------------------------------------------------------------------
-
-QUAD = VectorType(4, FLOAT)
-
-
-@pytest.mark.parametrize("name, start, lanes, y, expected", [
-    ("reduce_fadd", 2.0, (1.0, 2.0, 3.0, 4.0), 12.0, [1.0, (1.0, 1.0, 1.0, 1.0)]),
-    ("reduce_fmul", 2.0, (1.0, 2.0, 3.0, 4.0), 48.0, [24.0, (48.0, 24.0, 16.0, 12.0)]),
-    ("reduce_fmul", 2.0, (1.0, 0.0, 3.0, 4.0), 0.0, [0.0, (0.0, 24.0, 0.0, 0.0)]),
-    ("reduce_pick", None, (1.0, 7.0, 7.0, 4.0), 7.0, [(0.0, 1.0, 0.0, 0.0)])])
-def test_reductions(name, start, lanes, y, expected):
-    rule = REDUCTIONS[name]
-    module = Module()
-    function = Function("f", FunctionType(VOID, (PTR, PTR)))
-    module.add(function)
-    builder = Builder(function.append(Block("entry")))
-    source, out = function.arguments
-    kinds = [QUAD, FLOAT] if start is None else [FLOAT, QUAD, FLOAT]
-    *operands, primal = [Term(builder, builder.load(t, builder.offset(source, SLOT * k), align=1))
-                         for k, t in enumerate(kinds)]
-    found = rule.partials(operands, primal)
-    for k, partial in enumerate(found):
-        builder.store(partial.value, builder.offset(out, SLOT * k), align=1)
-    builder.store(sum_of_lanes(operands[-1]).value, builder.offset(out, SLOT * len(found)), align=1)
-    builder.ret()
-    numbers = [lanes, (y,)] if start is None else [(start,), lanes, (y,)]
-    raw = Compiled(module)("f", [struct.pack(f"{len(n)}f", *n) for n in numbers], len(found) + 1)
-    for r, e in zip(raw, expected, strict=False):
-        if name == "reduce_fadd":
-            assert struct.unpack("f", r[:4])[0] == 1.0  # one number stands for all lanes
-        elif isinstance(e, tuple):
-            assert struct.unpack("4f", r) == e
-        else:
-            assert struct.unpack("f", r[:4])[0] == e
-    assert struct.unpack("f", raw[-1][:4])[0] == sum(lanes)
-
-
-# --- polygamma -------------------------------------------------------------------------------------------------------
-
-EULER, ZETA_3 = 0.5772156649015329, 1.2020569031595942
-
-
-@pytest.mark.parametrize("n, x, expected", [
-    (0, 1.0, -EULER), (0, 0.5, -EULER - 2 * math.log(2)), (0, -0.5, 2 - EULER - 2 * math.log(2)),
-    (1, 1.0, math.pi ** 2 / 6), (1, 0.5, math.pi ** 2 / 2), (1, -0.5, math.pi ** 2 / 2 + 4),
-    (2, 1.0, -2 * ZETA_3), (3, 1.0, math.pi ** 4 / 15), (3, 0.5, math.pi ** 4),
-    (0, INF, INF), (1, INF, 0.0), (0, math.nan, math.nan), (0, -3.0, math.nan), (0, 0.0, math.nan),
-    (0, 1e-300, -1e300), (1, 1e-100, 1e200), (0, -1e-20, 1e20), (0, -INF, math.nan)])
-def test_polygamma_at_known_points(n, x, expected):
-    assert close(runtime.polygamma(n, x), expected, 2e-15, 1e-15 if n == 0 else 0.0)
-
-
-@pytest.mark.parametrize("n", range(11))
-def test_polygamma_everywhere(n):
-    special = pytest.importorskip("scipy.special")
-    for k in range(1, 300):
-        x = 0.037 * k if k < 200 else 1.3 ** (k - 190)
-        assert close(runtime.polygamma(n, x), float(special.polygamma(n, x)), 2e-14, 1e-15)
-
-
-@pytest.mark.parametrize("n", range(6))
-def test_polygamma_recurs(n):
-    for x in (-0.1, -0.9, -1.5, -3.3, -20.25, 0.3, 7.7):
-        step = (-1) ** n * math.factorial(n) / x ** (n + 1)
-        left, right = runtime.polygamma(n, x), runtime.polygamma(n, x + 1)
-        assert close(right - left, step, 2e-14, 1e-14 * (abs(left) + abs(right)))
-
-
-@pytest.mark.parametrize("n", range(6))
-def test_polygamma_text_is_the_algorithm(n):
-    module = Module()
-    module.declare(runtime.POLYGAMMA, FunctionType(DOUBLE, (I64, DOUBLE)))
-    machine_code = Compiled(module, *runtime.RUNTIME.values())
-    address = machine_code.address(runtime.POLYGAMMA)
-    compiled = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, ctypes.c_double)(address)
-    for x in (1e-5, 0.3, 1.0, 1.5, 2.7, 9.99, 10.0, 33.3, 1e5, 1e30, INF,
-              -0.3, -1.5, -7.77, -100.4, -2.0, 0.0, -INF, math.nan):
-        assert close(compiled(n, x), runtime.polygamma(n, x), 1e-15), x

@@ -1,0 +1,413 @@
+"""Memory nodes: noted on small programs, and never contradicted by random ones that run.
+
+`node 1 + 8` says: the first node (nodes count in the order of the text), 8 bytes behind its start; `?` for an offset that
+is not constant.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from analysis import pointers
+from analysis.notes import Notes
+from numbad.passes.analysis.memory import Memory, Node, constant_offset, holds_float, holds_pointer
+from numbad.passes.ir.function import Module
+from numbad.passes.ir.parser import parse
+from numbad.passes.ir.type_parser import parse_type
+from numbad.passes.ir.types import DOUBLE, I64
+from numbad.passes.ir.values import Argument, Named, integer
+from numbad.passes.ir.verifier import verify
+
+FIELDS = """
+define void @f(ptr %x, ptr %y) {           ; node 1: %x; node 2: %y
+  %s = alloca { ptr, i64, ptr }            ; node 3
+  %s.y = getelementptr { ptr, i64, ptr }, ptr %s, i64 0, i32 2    ; node 3 + 16
+  store ptr %x, ptr %s
+  store ptr %y, ptr %s.y
+  %x.again = load ptr, ptr %s              ; node 1
+  %y.again = load ptr, ptr %s.y            ; node 2
+  %second = getelementptr double, ptr %y.again, i64 1             ; node 2 + 8
+  ret void
+}
+"""
+
+UNKNOWN_FIELD = """
+define void @f(ptr %x, ptr %y, i64 %k) {   ; node 1: %x %y
+  %s = alloca [2 x ptr]                    ; node 2 + ?
+  %s.y = getelementptr [2 x ptr], ptr %s, i64 0, i64 1            ; node 2 + ?
+  store ptr %x, ptr %s
+  store ptr %y, ptr %s.y
+  %s.k = getelementptr [2 x ptr], ptr %s, i64 0, i64 %k           ; node 2 + ?
+  %either = load ptr, ptr %s.k             ; node 1
+  ret void
+}
+"""
+
+SWAPPED = """
+define void @f(ptr %u, ptr %v, ptr %w, i1 %more) {                ; node 1: %u %v; node 2: %w
+entry:
+  br label %loop
+loop:
+  %now = phi ptr [ %u, %entry ], [ %next, %loop ]                 ; node 1
+  %next = phi ptr [ %v, %entry ], [ %now, %loop ]                 ; node 1
+  %other = phi ptr [ %w, %entry ], [ %other, %loop ]              ; node 2
+  br i1 %more, label %loop, label %done
+done:
+  %last = phi ptr [ %now, %loop ]          ; node 1
+  ret void
+}
+"""
+
+WALK = """
+define void @f(ptr %x, ptr %y, i1 %more) {                        ; node 1 + ?: %x; node 2: %y
+entry:
+  br label %loop
+loop:
+  %p = phi ptr [ %x, %entry ], [ %p.next, %loop ]                 ; node 1 + ?
+  %p.next = getelementptr i8, ptr %p, i64 8                       ; node 1 + ?
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+"""
+
+LINKED_LIST = """
+define void @f(ptr %head, i1 %more) {                             ; node 1: %head
+entry:
+  br label %loop
+loop:
+  %item = phi ptr [ %head, %entry ], [ %next, %loop ]             ; node 1
+  %link = getelementptr i8, ptr %item, i64 8                      ; node 1 + 8
+  %next = load ptr, ptr %link              ; node 1
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+"""
+
+COPIED = """
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+
+define void @f(ptr %x, ptr %y) {           ; node 1: %x; node 2: %y
+  %a = alloca { ptr, ptr }                 ; node 3
+  %b = alloca { ptr, ptr }                 ; node 4
+  %a.y = getelementptr i8, ptr %a, i64 8   ; node 3 + 8
+  store ptr %x, ptr %a
+  store ptr %y, ptr %a.y
+  call void @llvm.memcpy.p0.p0.i64(ptr %b, ptr %a, i64 16, i1 false)
+  %b.y = getelementptr i8, ptr %b, i64 8   ; node 4 + 8
+  %x.again = load ptr, ptr %b              ; node 1
+  %y.again = load ptr, ptr %b.y            ; node 2
+  ret void
+}
+"""
+
+COPIED_TO_ANOTHER_PLACE = """
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+
+define void @f(ptr %x, ptr %y) {           ; node 1: %x %y
+  %a = alloca { ptr, ptr }                 ; node 2 + ?
+  %b = alloca { ptr, ptr }                 ; node 3 + ?
+  %a.y = getelementptr i8, ptr %a, i64 8   ; node 2 + ?
+  store ptr %x, ptr %a
+  store ptr %y, ptr %a.y
+  call void @llvm.memcpy.p0.p0.i64(ptr %b, ptr %a.y, i64 8, i1 false)
+  %moved = load ptr, ptr %b                ; node 1
+  ret void
+}
+"""
+
+COPIED_WITHIN = """
+declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
+
+define void @f(ptr %x, ptr %y) {           ; node 1: %x %y
+  %a = alloca { ptr, ptr }                 ; node 2 + ?
+  %a.y = getelementptr i8, ptr %a, i64 8   ; node 2 + ?
+  store ptr %x, ptr %a
+  store ptr %y, ptr %a.y
+  call void @llvm.memmove.p0.p0.i64(ptr %a, ptr %a.y, i64 8, i1 false)
+  %moved = load ptr, ptr %a                ; node 1
+  ret void
+}
+"""
+
+MEMINFO = """
+declare ptr @NRT_MemInfo_alloc_aligned(i64, i32)
+declare ptr @NRT_Allocate(i64)
+
+define void @f(i64 %n) {
+  %info = call ptr @NRT_MemInfo_alloc_aligned(i64 %n, i32 32)     ; node 1
+  %place = getelementptr i8, ptr %info, i64 24                    ; node 1 + 24
+  %data = load ptr, ptr %place             ; node 2
+  %element = getelementptr double, ptr %data, i64 %n              ; node 2 + ?
+  %place.again = getelementptr i8, ptr %info, i64 24              ; node 1 + 24
+  %data.again = load ptr, ptr %place.again                        ; node 2
+  %raw = call ptr @NRT_Allocate(i64 %n)    ; node 3
+  ret void
+}
+"""
+
+AGGREGATES = """
+define void @f(ptr %x, ptr %y, i1 %c) {    ; node 1: %x; node 2: %y
+  %one = insertvalue { ptr, i64, ptr } undef, ptr %x, 0           ; node 3
+  %both = insertvalue { ptr, i64, ptr } %one, ptr %y, 2           ; node 3
+  %frozen = freeze { ptr, i64, ptr } %both ; node 3
+  %first = extractvalue { ptr, i64, ptr } %frozen, 0              ; node 1
+  %second = extractvalue { ptr, i64, ptr } %frozen, 2             ; node 2
+  ret void
+}
+"""
+
+SELECTED = """
+define void @f(ptr %x, ptr %y, ptr %z, i1 %c) {                   ; node 1: %x %z; node 2: %y
+  %either = select i1 %c, ptr %x, ptr %z   ; node 1
+  %frozen = freeze ptr %y                  ; node 2
+  %nothing = select i1 %c, ptr %y, ptr null                       ; node 2
+  ret void
+}
+"""
+
+CALLS = """
+define void @f(ptr %x, ptr %y, ptr %z) {   ; node 1: %x; node 2: %y %z
+  call void @g(ptr %x, ptr %y)
+  call void @g(ptr %x, ptr %z)
+  ret void
+}
+
+define void @g(ptr %a, ptr %b) {           ; node 1: %a; node 2: %b
+  ret void
+}
+"""
+
+RECURSION = """
+define void @f(ptr %x, ptr %y, ptr %z) {   ; node 1: %x %y; node 2: %z
+  call void @g(ptr %x, ptr %y, ptr %z)
+  ret void
+}
+
+define void @g(ptr %a, ptr %b, ptr %c) {   ; node 1: %a %b; node 2: %c
+  call void @g(ptr %b, ptr %a, ptr %c)
+  ret void
+}
+"""
+
+RETURNED = """
+define void @f(ptr %x, ptr %y, ptr %z, i1 %c) {                   ; node 1: %x %y; node 2: %z
+  %either = call ptr @g(ptr %x, ptr %y, i1 %c)                    ; node 1
+  %same = call ptr @h(ptr %z)              ; node 2
+  ret void
+}
+
+define ptr @g(ptr %a, ptr %b, i1 %c) {     ; node 1: %a %b
+entry:
+  br i1 %c, label %yes, label %no
+yes:
+  ret ptr %a
+no:
+  ret ptr %b
+}
+
+define ptr @h(ptr %a) {                    ; node 2: %a
+  ret ptr %a
+}
+"""
+
+GLOBALS = """
+@table = internal constant [4 x double] zeroinitializer
+@pair = internal constant { ptr, ptr } { ptr @table, ptr null }
+
+define void @f(i64 %k) {
+  %element = getelementptr double, ptr @table, i64 %k             ; node 1 + ?
+  %second = getelementptr i8, ptr getelementptr inbounds (i8, ptr @table, i64 8), i64 8       ; node 1 + 16
+  %other = getelementptr i8, ptr @pair, i64 8                     ; node 2 + 8
+  ret void
+}
+"""
+
+PROGRAMS = {name.lower().replace("_", " "): text for name, text in list(globals().items())
+            if name.isupper() and isinstance(text, str)}
+
+
+def analysed(notes: Notes) -> Memory:
+    return Memory([f for f in notes.module.functions.values() if not f.is_declaration])
+
+
+@pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
+def test_noted(text: str) -> None:
+    notes = Notes(text, "node")
+    memory = analysed(notes)
+    numbers: dict[Node, int] = {}
+
+    def cell(subject: Named) -> str | None:
+        if not holds_pointer(subject.type):
+            return None
+        node, offset = memory.cell(subject)
+        number = numbers.setdefault(node, len(numbers) + 1)
+        return str(number) if offset == 0 else f"{number} + {'?' if offset is None else offset}"
+
+    notes.check("node", cell)
+
+
+# --- what is known of a node -----------------------------------------------------------------------------------------
+
+
+def test_roots() -> None:
+    notes = Notes("""
+declare ptr @NRT_Allocate(i64)
+declare ptr @somebody(ptr)
+@table = internal constant [4 x double] zeroinitializer
+
+define void @f(ptr %x, ptr %y, i64 %n, i1 %c) {
+  %heap = call ptr @NRT_Allocate(i64 %n)
+  %either = select i1 %c, ptr %x, ptr %heap
+  %made.up = inttoptr i64 %n to ptr
+  %theirs = call ptr @somebody(ptr %y)
+  %stack = alloca double
+  %constant = getelementptr i8, ptr @table, i64 %n
+  ret void
+}
+""")
+    memory = analysed(notes)
+    values = {str(value): value for value in notes.subjects}
+
+    def roots(name: str) -> list[str]:
+        return sorted(map(str, memory.node(values[name]).roots))
+
+    assert roots("%either") == roots("%x") == ["%heap", "%x"]
+    assert roots("%made.up") == ["unknown"]
+    assert roots("%theirs") == ["%theirs", "unknown"]
+    assert roots("%stack") == ["%stack"]
+    assert roots("%constant") == ["@table"]
+    assert [name for name in ("%x", "%y", "%stack") if memory.node(values[name]).escaped] == ["%y"]
+
+
+def test_written() -> None:
+    notes = Notes("""
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+declare void @somebody(ptr)
+
+define void @f(ptr %a, ptr %b, ptr %c, ptr %d, ptr %e, ptr %g) {    ; written: %a %b %c %e %g
+  store double 1.0, ptr %a
+  call void @llvm.memset.p0.i64(ptr %b, i8 0, i64 8, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr %c, ptr %d, i64 8, i1 false)
+  %old = atomicrmw fadd ptr %e, double 1.0 monotonic
+  call void @somebody(ptr %g)
+  %x = load double, ptr %d
+  ret void
+}
+""", "written")
+    memory = analysed(notes)
+    notes.check("written", lambda s: "" if isinstance(s, Argument) and memory.node(s).written else None)
+
+
+def test_accesses() -> None:
+    notes = Notes("""
+define void @f(ptr %x, i64 %k) {
+  %second = getelementptr i8, ptr %x, i64 8
+  %number = load double, ptr %second
+  store i64 %k, ptr %x
+  %any = getelementptr i8, ptr %x, i64 %k
+  %half = load float, ptr %any
+  ret void
+}
+""")
+    (argument, _) = notes.function().arguments
+    accesses = Memory([notes.function()], {argument: DOUBLE}).node(argument).accesses
+    assert {(at, str(type)) for at, type in accesses} == {(8, "double"), (0, "i64"), (None, "float"), (None, "double")}
+
+
+def test_copies_show_the_types_on_both_sides() -> None:
+    notes = Notes("""
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+
+define void @f(ptr %x, ptr %y) {
+  call void @llvm.memcpy.p0.p0.i64(ptr %y, ptr %x, i64 8, i1 false)
+  %number = load double, ptr %x
+  ret void
+}
+""")
+    memory = analysed(notes)
+    assert {(0, DOUBLE)} == memory.node(notes.function().arguments[1]).accesses
+
+
+def test_offsets_of_types() -> None:
+    record = parse_type("{ i8, double, [3 x { i32, ptr }], i16 }")
+    zero, one, two = (integer(I64, k) for k in range(3))
+    assert constant_offset(record, [zero, one]) == 8
+    assert constant_offset(record, [zero, two, one, one]) == 16 + 16 + 8
+    assert constant_offset(record, [one]) == 72
+    assert constant_offset(parse_type("<{ i8, double }>"), [one, one]) == 9 + 1
+    assert constant_offset(DOUBLE, [integer(I64, -2)]) == -16
+    assert constant_offset(DOUBLE, [Argument(I64, "n")]) is None
+
+
+def test_what_types_hold() -> None:
+    texts = ["double", "<2 x float>", "{ i64, [2 x double] }", "i64", "ptr", "{ i64, { ptr } }", "<2 x ptr>", "{}"]
+    assert [holds_float(parse_type(t)) for t in texts] == [True, True, True, False, False, False, False, False]
+    assert [holds_pointer(parse_type(t)) for t in texts] == [False] * 4 + [True, True, True, False]
+
+
+# --- programs that run -----------------------------------------------------------------------------------------------
+
+
+def contradictions(module: Module, run: pointers.Run) -> list[str]:
+    """What an execution did that the analysis says cannot happen."""
+    memory = Memory([f for f in module.functions.values() if not f.is_declaration])
+    found = [f"nothing is written at {value}" for value in run.written if not memory.node(value).written]
+    owner: dict[int, Named] = {}
+    for value, places in run.seen.items():
+        offset = memory.cell(value)[1]
+        found += [f"{value} is at {at}, not {offset}" for _, at in places if offset not in (None, at)]
+        for object, _ in places:
+            first = owner.setdefault(object, value)  # type: ignore[arg-type]
+            if memory.node(first) is not memory.node(value):
+                found.append(f"{first} and {value} reach the same memory")
+    return found
+
+
+def test_random_programs() -> None:
+    """Pointers that reach the same memory in some execution are in one node, at the offset that it says."""
+    shared = stored = 0
+    for seed in range(150):
+        rng = random.Random(seed)
+        text = pointers.program(rng)
+        module = parse(text)
+        verify(module)
+        for _ in range(3):
+            run = pointers.Run(module, rng)
+            assert not contradictions(module, run), text
+            shared += sum(len(places) > 1 for places in run.seen.values())
+            stored += len(run.written)
+    assert shared > 150 and stored > 500  # the executions are not all over at once
+
+
+def test_the_interpreter_of_random_programs() -> None:
+    module = parse(pointers.DECLARATIONS + """
+define ptr @main(i1 %c, i64 %n) {
+entry:
+  %first = alloca [4 x ptr]
+  %second = alloca [4 x ptr]
+  %place = getelementptr i8, ptr %first, i64 16
+  store ptr %second, ptr %place
+  call void @llvm.memcpy.p0.p0.i64(ptr %second, ptr %first, i64 24, i1 false)
+  %never = call ptr @g(i1 %c, i64 %n, ptr %second, ptr %first)
+  ret ptr %never
+}
+
+define ptr @g(i1 %c, i64 %n, ptr %a, ptr %b) {
+entry:
+  %copied = getelementptr i8, ptr %a, i64 16
+  %loaded = load ptr, ptr %copied
+  %outside = getelementptr i8, ptr %b, i64 32
+  store ptr %a, ptr %outside
+  ret ptr %a
+}
+""")
+    run = pointers.Run(module, random.Random(0))
+    assert {str(value): places for value, places in run.seen.items()} == {
+        "%first": {(1, 0)}, "%second": {(2, 0)}, "%place": {(1, 16)}, "%a": {(2, 0)}, "%b": {(1, 0)},
+        "%copied": {(2, 16)}, "%loaded": {(2, 0)}, "%outside": {(1, 32)}}
+    assert [str(pointer) for pointer in run.written] == ["%place", "%second", "%outside"]

@@ -1,0 +1,152 @@
+"""What happens to arrays: inputs stay as they were, layouts, overlaps, and no memory of ours is lost."""
+
+import numpy as np
+import pytest
+from numba import njit
+from numba.core.runtime import rtsys
+
+import numbad as nd
+
+
+@njit
+def squares(x):
+    total = 0.0
+    for value in x.flat:
+        total += value * value
+    return total
+
+
+@njit
+def through_scratch(x, w):
+    for i in range(len(x)):
+        w[i] = x[i] * x[i]
+    return w.sum()
+
+
+@njit
+def doubled(x):
+    return 2.0 * x
+
+
+@njit
+def scaled(y, x, a):
+    if a > 100.0:
+        raise ValueError("large")
+    for i in range(len(y)):
+        y[i] = a * x[i]
+
+
+@njit
+def in_tuple(pair):
+    pair[0][0] = 3.0 * pair[1][0]
+    return pair[0][0] * pair[1][0]
+
+
+def matrix():
+    return np.arange(6.0).reshape(2, 3)
+
+
+def frozen(array):
+    array.flags.writeable = False
+    return array
+
+
+LAYOUTS = {
+    "C": matrix(), "F": np.asfortranarray(matrix()), "strided": np.arange(24.0).reshape(4, 6)[::2, ::2],
+    "reversed": matrix()[::-1], "transposed": np.arange(24.0).reshape(4, 6)[::2, ::2].T, "read-only": frozen(matrix()),
+    "empty": np.zeros((0, 3)), "0-d": np.array(3.0), "broadcast": np.broadcast_to(np.arange(3.0), (2, 3)),
+}
+
+
+@pytest.mark.parametrize("x", LAYOUTS.values(), ids=LAYOUTS)
+def test_layouts(x):
+    before = x.copy()
+    gradient = nd.grad(squares)(x)
+    np.testing.assert_array_equal(gradient, 2 * x)
+    assert gradient.flags.writeable
+    assert gradient.flags.f_contiguous if x.flags.f_contiguous else gradient.flags.c_contiguous
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("x", [LAYOUTS["C"], LAYOUTS["F"], LAYOUTS["transposed"]], ids=["C", "F", "transposed"])
+def test_tangents_of_other_layouts(x):
+    tangent = np.arange(1.0, 1.0 + x.size).reshape(x.shape)
+    for same in (tangent, np.asfortranarray(tangent), np.stack([tangent, tangent], axis=-1)[..., 0], frozen(tangent)):
+        assert nd.jvp(squares)((x,), (same,)) == (squares(x), (2 * x * tangent).sum())
+
+
+def test_written_arguments_are_copied():
+    x, w = np.arange(3.0), np.full(3, 7.0)
+    np.testing.assert_array_equal(nd.grad(through_scratch)(x, w), 2 * x)
+    tangent = np.ones(3)
+    assert nd.jvp(through_scratch)((x, w), (tangent, tangent)) == (5.0, 6.0)
+    out, (of_x, of_w) = nd.vjp(through_scratch)((x, w), 1.0)
+    np.testing.assert_array_equal(of_x, 2 * x)
+    np.testing.assert_array_equal(of_w, 0.0)
+    for array, expected in ((x, [0, 1, 2]), (w, [7, 7, 7]), (tangent, [1, 1, 1])):
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_written_array_in_a_tuple_is_copied():
+    a, b = np.array([5.0]), np.array([2.0])
+    of_a, of_b = nd.grad(in_tuple)((a, b))
+    assert (a[0], of_a[0], of_b[0]) == (5.0, 0.0, 12.0)
+
+
+def test_overlap_with_a_written_argument():
+    a, u = np.zeros(5), np.zeros((3, 2))
+    message = r"argument 'x' and argument 'w' overlap, and argument 'w' is written"
+    for x, w in ((a, a), (a[:4], a[1:]), (a[::-1], a), (u[1], u[1, ::-1])):
+        with pytest.raises(ValueError, match=r"grad\(through_scratch\): " + message):
+            nd.grad(through_scratch)(x, w)
+        with pytest.raises(ValueError, match=message):
+            nd.jvp(through_scratch)((x, w), (None, None))
+    for x, w in ((a[:2], a[2:4]), (u[:, 0], u[:, 1]), (a[::2], a[1::2][[0, 1, 0]]), (u[0], u[1]), (a[:0], a)):
+        np.testing.assert_array_equal(nd.grad(through_scratch)(x, w), 2 * x)
+    with pytest.raises(ValueError, match=r"argument 'pair'\[0\] and argument 'pair'\[1\] overlap"):
+        nd.grad(in_tuple)((a, a))
+
+
+def test_overlap_is_fine_where_nothing_is_written():
+    @njit
+    def dot(x, y):
+        total = 0.0
+        for i in range(len(x)):
+            total += x[i] * y[i]
+        return total
+
+    x = np.arange(3.0)
+    for gradient in nd.grad(dot, (0, 1))(x, x):
+        np.testing.assert_array_equal(gradient, x)
+
+
+def lost(function, *arguments):
+    """Allocations and releases that the second call of a function leaves without a partner."""
+    for _ in range(2):
+        before = rtsys.get_allocation_stats()
+        try:
+            result = function(*arguments)
+        except ValueError:
+            result = None
+        del result
+        after = rtsys.get_allocation_stats()
+    return (after.alloc - before.alloc) - (after.free - before.free), \
+        (after.mi_alloc - before.mi_alloc) - (after.mi_free - before.mi_free)
+
+
+@pytest.mark.parametrize("call", [
+    lambda x, y: nd.grad(squares)(x),
+    lambda x, y: nd.grad(through_scratch)(x, y),
+    lambda x, y: nd.grad(through_scratch)(x, x),                                    # overlap
+    lambda x, y: nd.jvp(squares)((x,), (y[:2],)),                                   # wrong shape
+    lambda x, y: nd.jvp(doubled)((x,), (y,)),
+    lambda x, y: nd.vjp(doubled)((x,), y),
+    lambda x, y: nd.vjp(doubled)((x,), y[:2]),                                      # wrong shape
+    lambda x, y: nd.vjp(scaled, outputs=("y",))((y, x, 2.0), (x,)),
+    lambda x, y: nd.vjp(scaled, outputs=("y",))((y, x, 200.0), (x,)),               # the primal raises
+    lambda x, y: nd.jvp(scaled, outputs=("y",))((y, x, 200.0), (None, y, None)),
+    lambda x, y: nd.autodiff(squares, "reverse")(nd.Dup(x, y)),
+    lambda x, y: nd.autodiff(squares, "reverse")(nd.Dup(x, x)),                     # overlap
+])
+def test_nothing_is_lost(call):
+    assert lost(call, np.ones(3), np.zeros(3)) == (0, 0)
