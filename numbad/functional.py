@@ -39,10 +39,7 @@ class Gradient(Plan):
     def __init__(self, primal, positions: tuple[int, ...], as_tuple: bool, with_value: bool):
         super().__init__(primal, positions, as_tuple, with_value)
         self.positions, self.as_tuple, self.with_value = positions, as_tuple, with_value
-
-    @property
-    def kind(self) -> str:
-        return "value_and_grad" if self.with_value else "grad"
+        self.kind = "value_and_grad" if with_value else "grad"
 
     def finish(self, wrapper: FunctionType) -> None:
         wrapper.__defaults__ = self.primal.py_func.__defaults__
@@ -124,11 +121,12 @@ class ForwardProduct(_Product):
         for name, primal, tangent in zip(self.argument_names, primal_types, tangent_types, strict=True):
             match(self.name, f"the tangent of argument '{name}'", primal, tangent)
         call = CopiedInputs(self, primal_types, perturbed, "arguments[0][{}]", self.outputs)
+        call.what = "tangent"
         self.check_outputs(primal_types, call.result)
         call.differentiate("forward")
         call.prepare()
         for position, ty in enumerate(tangent_types):
-            call.make_shadow(position, call.types[position], ty, f"arguments[1][{position}]")
+            call.make_shadow(position, ty, f"arguments[1][{position}]")
         call.forward()
         if self.outputs is None:
             call.body.line("return out, out_dot")
@@ -160,6 +158,7 @@ class ReverseProduct(_Product):
             if not wanted:
                 raise TypeError(f"{self.name}: no argument is a float or an array of floats")
         call = CopiedInputs(self, primal_types, wanted, "arguments[0][{}]", self.outputs)
+        call.what = "cotangent"
         result = call.result
         self.check_outputs(primal_types, result)
         if self.outputs is None:
@@ -170,11 +169,11 @@ class ReverseProduct(_Product):
             call.reverse("arguments[1]", cotangents)
             out = "out"
         else:
-            self._match_outputs(call, cotangents)
+            self._match_outputs(call, self.outputs, cotangents)
             call.differentiate("reverse")
             call.prepare()
             for index, position in enumerate(self.outputs):
-                call.make_shadow(position, call.types[position], cotangents.types[index], f"arguments[1][{index}]")
+                call.make_shadow(position, cotangents.types[index], f"arguments[1][{index}]")
             call.make_shadows()
             call.reverse("None")
             out = f"({''.join(f'{call.primals[position]}, ' for position in self.outputs)})"
@@ -182,12 +181,12 @@ class ReverseProduct(_Product):
         call.body.line(f"return {out}, ({gradients})")
         return call.function()
 
-    def _match_outputs(self, call: CopiedInputs, cotangents: types.Type) -> None:
-        names = ", ".join(call.names[position] for position in self.outputs)
-        if not isinstance(cotangents, types.BaseTuple) or len(cotangents) != len(self.outputs):
+    def _match_outputs(self, call: CopiedInputs, outputs: tuple[int, ...], cotangents: types.Type) -> None:
+        names = ", ".join(call.names[position] for position in outputs)
+        if not isinstance(cotangents, types.BaseTuple) or len(cotangents) != len(outputs):
             raise TypeError(f"{self.name}: cotangents must be a tuple with one entry for each output ({names}), not "
                             f"{describe(cotangents)}")
-        for position, ty in zip(self.outputs, cotangents.types, strict=True):
+        for position, ty in zip(outputs, cotangents.types, strict=True):
             match(self.name, f"the cotangent of output '{call.names[position]}'", call.given[position], ty)
 
 

@@ -83,6 +83,10 @@ class Inputs:
                 self.body.refuse(f"mismatch == {number}", ValueError, f"{self.plan.name}: the shape of cotangents"
                                  f"{indices(path)} is not that of the result")
 
+    def title(self, position: int, path: abi.Path = ()) -> str:
+        """An array as messages name it."""
+        return f"argument '{self.names[position]}'{indices(path)}"
+
     def mirror(self, ty: types.Type, leaf: Callable[[abi.Path, types.Type], str], path: abi.Path = ()) -> str:
         """An expression for the same tree with every leaf replaced."""
         if not isinstance(ty, types.BaseTuple):
@@ -93,11 +97,17 @@ class Inputs:
             return f"{self.body.name(named.__name__, named)}({', '.join(elements)})"
         return f"({''.join(f'{element}, ' for element in elements)})"
 
-    def refuse_overlap(self, first: tuple[str, str], second: tuple[str, str], written: str) -> None:
-        """A line that raises if two arrays, each given as name and expression, share memory."""
-        self.body.refuse(f"overlap({first[1]}, {second[1]})", ValueError,
-                         f"{self.plan.name}: {first[0]} and {second[0]} overlap, and {written} is written: "
-                         "pass a copy of one of them")
+    def refuse_overlaps(self, arrays: list[tuple[str, str, bool]]) -> None:
+        """Lines that raise if an array that is written shares memory with another one.
+
+        Each array is given by its name in messages, its expression, and whether it is written.
+        """
+        for index, (name, array, is_written) in enumerate(arrays):
+            for other_name, other, other_is_written in arrays[index + 1:]:
+                if is_written or other_is_written:
+                    self.body.refuse(f"overlap({array}, {other})", ValueError,
+                                     f"{self.plan.name}: {name} and {other_name} overlap, and "
+                                     f"{name if is_written else other_name} is written: pass a copy of one of them")
 
     def function(self) -> FunctionType:
         return self.body.function(f"{self.plan.kind}_implementation", "plan, arguments")
@@ -115,6 +125,9 @@ class Inputs:
 class CopiedInputs(Inputs):
     """The arguments in the functional layer: contiguous, and copied if the primal writes them."""
 
+    what = "shadow"
+    """What the shadows are that the caller gives, in messages."""
+
     def __init__(self, plan: Plan, given: Types, active: Iterable[int], access: str,
                  outputs: tuple[int, ...] | None = None):
         super().__init__(plan, tuple(abi.mirrored(ty, _contiguous) for ty in given), (*active, *(outputs or ())))
@@ -125,27 +138,19 @@ class CopiedInputs(Inputs):
         self.written |= frozenset(self.outputs)
         for position in range(len(self.given)):
             self.body.line(f"a{position} = {self.access.format(position)}")
-        leaves = [(position, path) for position, ty in enumerate(self.given) for path, leaf in abi.leaves(ty)
-                  if isinstance(leaf, types.Array)]
-        for index, first in enumerate(leaves):
-            for second in leaves[index + 1:]:
-                written = [leaf for leaf in (first, second) if leaf[0] in self.written]
-                if written:
-                    self.refuse_overlap(*((self.title(*leaf), f"a{leaf[0]}{indices(leaf[1])}")
-                                          for leaf in (first, second)), self.title(*written[0]))
+        self.refuse_overlaps([(self.title(position, path), f"a{position}{indices(path)}", position in self.written)
+                              for position, ty in enumerate(self.given) for path, leaf in abi.leaves(ty)
+                              if isinstance(leaf, types.Array)])
         for position, ty in enumerate(self.given):
             self.primals[position] = self._copied(position, ty)
 
-    def title(self, position: int, path: abi.Path = ()) -> str:
-        return f"argument '{self.names[position]}'{indices(path)}"
-
     def make_shadows(self) -> None:
         """Lines for zero shadows, where there is no shadow yet."""
-        for position, ty in enumerate(self.types):
+        for position in range(len(self.types)):
             if position not in self.shadows:
-                self.make_shadow(position, ty, types.none, "None")
+                self.make_shadow(position, types.none, "None")
 
-    def make_shadow(self, position: int, ty: types.Type, given: types.Type, access: str) -> None:
+    def make_shadow(self, position: int, given: types.Type, access: str) -> None:
         """Lines for a shadow that starts as the given tangent or cotangent, which may be None for zero."""
         def leaf_shadow(path, leaf):
             start = at(given, path)
@@ -160,7 +165,7 @@ class CopiedInputs(Inputs):
                 self._start(shadow, position, path, leaf, start, f"{access}{indices(path)}")
             return shadow
 
-        self.shadows[position] = self.mirror(ty, leaf_shadow)
+        self.shadows[position] = self.mirror(self.types[position], leaf_shadow)
 
     def gradient(self, position: int) -> str:
         """An expression for the gradient with respect to an argument."""
@@ -197,7 +202,7 @@ class CopiedInputs(Inputs):
         """A line for a shadow that holds what was given: itself if its layout fits and nobody writes it."""
         primal = self._primal_leaf(position, path)
         self.body.refuse(f"not congruent({primal}, {access}, False)", ValueError,
-                         f"{self.plan.name}: the {self.plan.second[:-1]} of {self.title(position, path)} has another "
+                         f"{self.plan.name}: the {self.what} of {self.title(position, path)} has another "
                          "shape than the argument")
         if given.layout == leaf.layout and given.aligned and position not in self.written:
             self.body.line(f"{shadow} = {access}")

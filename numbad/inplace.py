@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from numba.core import types
@@ -89,18 +90,7 @@ class InPlace(Plan):
             raise TypeError(f"{self.name}: in reverse mode the function returns one float, or None, and not "
                             f"{describe(call.result)}; use vjp, which takes cotangents")
         call.differentiate(mode)
-        shadows = []
-        for position, ty in enumerate(argument_types):
-            call.body.line(f"a{position} = arguments[{position}][0]")
-            call.primals[position] = f"a{position}"
-            if kinds[position] is Dup:
-                call.body.line(f"s{position} = arguments[{position}][1]")
-                shadows += self._check_shadow(call, mode, position, ty.types[1])
-                call.shadows[position] = f"s{position}"
-            else:
-                call.shadows[position] = call.mirror(given[position], lambda path, leaf, position=position:
-                                                     self._scratch(call, position, path, leaf))
-        self._refuse_overlaps(call, shadows)
+        self._prepare(call, mode, argument_types)
         if mode == "forward":
             call.forward()
             call.body.line("return out, " + ("None" if isinstance(call.result, types.NoneType) else "out_dot"))
@@ -109,6 +99,25 @@ class InPlace(Plan):
             adjoints = "".join(f"adjoints[{position}], " for position, kind in enumerate(kinds) if kind is Active)
             call.body.line(f"return out, ({adjoints})")
         return call.function()
+
+    def _prepare(self, call: Inputs, mode: str, argument_types: Types) -> None:
+        """Lines that unwrap primals and shadows; a written array may share memory with no other one."""
+        primals, shadows = [], []
+        for position, ty in enumerate(argument_types):
+            call.body.line(f"a{position} = arguments[{position}][0]")
+            call.primals[position] = f"a{position}"
+            is_written = position in call.written
+            primals += [(call.title(position, path), f"a{position}{indices(path)}", is_written)
+                        for path, leaf in abi.leaves(call.types[position]) if isinstance(leaf, types.Array)]
+            if ty.instance_class is Dup:
+                call.body.line(f"s{position} = arguments[{position}][1]")
+                call.shadows[position] = f"s{position}"
+                shadows += [(f"the shadow of {call.title(position, path)}", f"s{position}{indices(path)}",
+                             mode == "reverse" or is_written)
+                            for path in self._check_shadow(call, mode, position, ty.types[1])]
+            else:
+                call.shadows[position] = call.mirror(call.types[position], partial(self._scratch, call, position))
+        call.refuse_overlaps(primals + shadows)
 
     def _check(self, mode: str, name: str, ty: types.Type) -> None:
         """The wrapper of an argument fits the mode and the argument."""
@@ -128,12 +137,12 @@ class InPlace(Plan):
                                 "not in a tuple")
             match(self.name, f"the shadow of argument '{name}'", value, ty.types[1])
 
-    def _check_shadow(self, call: Inputs, mode: str, position: int, shadow: types.Type) -> list[tuple[int, abi.Path]]:
-        """Lines that compare a shadow with its array; the leaves that are arrays."""
+    def _check_shadow(self, call: Inputs, mode: str, position: int, shadow: types.Type) -> list[abi.Path]:
+        """Lines that compare a shadow with its arrays; the paths of the arrays."""
         arrays = []
         for path, leaf in abi.leaves(call.types[position]):
             given = at(shadow, path)
-            name = f"the shadow of argument '{call.names[position]}'{indices(path)}"
+            name = f"the shadow of {call.title(position, path)}"
             if isinstance(given, types.NoneType):
                 if abi.is_float_array(leaf):
                     raise TypeError(f"{self.name}: {name} is None; wrap the argument in Const, or give an array")
@@ -148,7 +157,7 @@ class InPlace(Plan):
             call.body.refuse(f"not congruent(a{position}{indices(path)}, s{position}{indices(path)}, "
                              f"{leaf.layout == 'A'})", ValueError,
                              f"{self.name}: {name} has another shape than the argument, or other strides")
-            arrays.append((position, path))
+            arrays.append(path)
         return arrays
 
     def _scratch(self, call: Inputs, position: int, path: abi.Path, leaf: types.Type) -> str:
@@ -161,23 +170,3 @@ class InPlace(Plan):
         name = variable("s", position, path)
         call.body.line(f"{name} = zeros(a{position}{indices(path)})")
         return name
-
-    def _refuse_overlaps(self, call: Inputs, shadows: list[tuple[int, abi.Path]]) -> None:
-        """A written array shares memory with no other one: neither primal nor shadow."""
-        mode, = self.options
-        arrays = [("", position, path) for position, ty in enumerate(call.types) for path, leaf in abi.leaves(ty)
-                  if isinstance(leaf, types.Array)] + [("the shadow of ", *leaf) for leaf in shadows]
-
-        def is_written(array):
-            is_shadow, position, _ = array
-            return position in call.written or bool(is_shadow and mode == "reverse")
-
-        def title(array):
-            return f"{array[0]}argument '{call.names[array[1]]}'{indices(array[2])}"
-
-        for index, first in enumerate(arrays):
-            for second in arrays[index + 1:]:
-                written = [array for array in (first, second) if is_written(array)]
-                if written:
-                    call.refuse_overlap(*((title(array), f"{'s' if array[0] else 'a'}{array[1]}{indices(array[2])}")
-                                          for array in (first, second)), title(written[0]))

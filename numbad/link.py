@@ -143,8 +143,8 @@ def reverse(typingctx, callee, primals, shadows, seeds):
                             types.BaseTuple.from_types(chosen.adjoints)))
 
     def codegen(context, builder, signature, arguments):
-        _, primals, shadows, (seed_type, seed) = zip(signature.args, arguments, strict=True)
-        call = _Call(context, builder, chosen, primals, shadows)
+        _, primals, given, (seed_type, seed) = zip(signature.args, arguments, strict=True)
+        call = _Call(context, builder, chosen, primals, given)
         beside = call.slot(abi.seed_value(context, builder, chosen.result, seed_type, seed))
         cells, shadows = {}, []
         for number in chosen.derivative.shadows:

@@ -10,6 +10,7 @@ import inspect
 import itertools
 import linecache
 from types import FunctionType
+from typing import Any
 
 _count = itertools.count()
 
@@ -44,7 +45,7 @@ def define(name: str, parameters: str, lines: list[str], names: dict[str, object
     text = f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in lines)
     filename = f"<numbad {name} {next(_count)}>"
     # Numba stores the module name with compiled code and imports it again.
-    scope = {"__name__": __name__, **names}
+    scope: dict[str, Any] = {"__name__": __name__, **names}
     exec(compile(text, filename, "exec"), scope)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     return scope[name]

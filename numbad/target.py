@@ -17,14 +17,12 @@ How a call tree is kept inside the target:
 """
 from __future__ import annotations
 
-import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from llvmlite import ir
-from numba.core import (
-    codegen, compiler, cpu, dispatcher, errors, lowering, registry, target_extension, types, typing)
+from numba.core import codegen, compiler, cpu, dispatcher, lowering, registry, target_extension, types, typing
 from numba.core.extending import overload
 from numba.core.runtime import rtsys
 from numba.core.utils import threadsafe_cached_property
@@ -286,9 +284,7 @@ def _jit(*_, locals=None, cache=False, pipeline_class=compiler.Compiler, **optio
 @contextmanager
 def active() -> Iterator[None]:
     """Compile for this target. The caller holds Numba's compiler lock."""
-    with target_extension.target_override(NAME), warnings.catch_warnings():
-        # Debug locations are approximate where the source text is not found, which concerns our messages only.
-        warnings.simplefilter("ignore", errors.NumbaDebugInfoWarning)
+    with target_extension.target_override(NAME):
         finder, lowering.get_func_body_first_lineno = lowering.get_func_body_first_lineno, _first_line
         try:
             yield
@@ -297,8 +293,8 @@ def active() -> Iterator[None]:
 
 
 def _first_line(function) -> int:
-    """Where a function's body starts, near enough for messages. Numba's own finder parses the whole source file for each
-    function that it lowers, which for NumPy's array functions takes seconds."""
+    """Where a function's body starts, near enough for messages. Numba's own finder parses the whole source file for
+    each function that it lowers, which for NumPy's array functions takes seconds, and warns where it finds none."""
     return function.__code__.co_firstlineno + 1
 
 

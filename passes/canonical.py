@@ -8,7 +8,8 @@
 
    A status known only at run time is tested first, so that each return is either normal or an exception.
 2  Integers that only carry a float from memory to memory (8-byte copies) are floats again.
-3  Hints for the optimiser that do not hold for derivatives are gone (lifetimes, assumes, debug records).
+3  Structures are loaded and stored element by element.
+4  Hints for the optimiser that do not hold for derivatives are gone (lifetimes, assumes, debug records).
 
 Given   functions as LLVM prepared them.   Gives   the same functions, changed in place.
 Unsure  an integer that may be computed with stays an integer; `activity` then decides whether it matters.
@@ -16,14 +17,16 @@ Unsure  an integer that may be computed with stays an integer; `activity` then d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
 
-from numbad.passes.analysis.memory import Memory, holds_float
-from numbad.passes.ir.builder import Builder
+from numbad.passes.analysis.memory import Memory, path_offset
+from numbad.passes.ir.builder import Builder, type_at
 from numbad.passes.ir.function import Block, Function
-from numbad.passes.ir.instructions import Branch, Call, Compare, Instruction, Load, Phi, Store
-from numbad.passes.ir.types import DOUBLE, FLOAT, I32, FloatType, IntType, PointerType, Type
-from numbad.passes.ir.values import ConstantFloat, ConstantInt, ConstantText, Named, Value, integer
+from numbad.passes.ir.instructions import Call, Instruction, Load, Phi, Store
+from numbad.passes.ir.types import (
+    DOUBLE, FLOAT, I32, ArrayType, FloatType, IntType, PointerType, StructType, Type, size_of)
+from numbad.passes.ir.values import ConstantFloat, ConstantInt, ConstantText, Named, Value, integer, undefined
 from numbad.passes.rules import memory as effects
 
 NORMAL = (0, -2)  # the status codes of a normal return: success, and None of an Optional
@@ -50,6 +53,7 @@ def is_normal_return(block: Block) -> bool:
 def canonicalise(function: Function) -> None:
     drop_hints(function)
     remove_unreachable(function)
+    split_aggregates(function)
     if returns_status(function):
         for block in [b for b in function.blocks if b.terminator.opcode == "ret"]:
             split_return(block)
@@ -61,6 +65,45 @@ def drop_hints(function: Function) -> None:
         if isinstance(instruction, Call) and isinstance(effects.effect_of(instruction), effects.Drop):
             if not instruction.users:
                 instruction.erase()
+
+
+def split_aggregates(function: Function) -> None:
+    """Loads and stores of structures and arrays become loads and stores of their elements."""
+    for instruction in list(function.instructions):
+        type = instruction.operands[0].type if isinstance(instruction, Store) else instruction.type
+        if not isinstance(instruction, (Load, Store)) or not type.is_aggregate or instruction.ordering is not None:
+            continue
+        assert instruction.block is not None
+        builder = Builder(instruction.block, instruction)
+        builder.location = instruction.metadata.get("dbg")
+        whole: Value = undefined(type)
+        for path in _leaves(type):
+            leaf, offset = type_at(type, path), path_offset(type, path)
+            align = 1 if instruction.align == 0 else _alignment(instruction.align, offset)
+            place = builder.offset(instruction.pointer, offset)
+            if isinstance(instruction, Store):
+                builder.store(builder.extract(instruction.value, path), place, align)
+            else:
+                whole = builder.insert_value(whole, builder.load(leaf, place, align=align), path)
+        instruction.replace_all_uses_with(whole)
+        instruction.erase()
+
+
+def _leaves(type: Type, path: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    if isinstance(type, StructType):
+        for index, element in enumerate(type.elements):
+            yield from _leaves(element, (*path, index))
+    elif isinstance(type, ArrayType):
+        for index in range(type.count):
+            yield from _leaves(type.element, (*path, index))
+    else:
+        yield path
+
+
+def _alignment(align: int, offset: int) -> int:
+    while offset % align:
+        align //= 2
+    return align
 
 
 def remove_unreachable(function: Function) -> None:
@@ -126,16 +169,19 @@ def _copy_for(block: Block, sources: list[Block]) -> Block:
 
 
 def _test_status(block: Block) -> None:
-    """`ret %s`  ->  `br (%s == 0), ok, raised;  ok: ret 0;  raised: ret %s`."""
+    """`ret %s`  ->  `switch %s: 0 -> ret 0, -2 -> ret -2, else ret %s`, so that each return is of one kind."""
     function, terminator = block.function, block.terminator
     assert function is not None
     status = terminator.operands[0]
     terminator.erase()
-    good, bad = function.append(Block(f"{block.name}.ok")), function.append(Block(f"{block.name}.raised"))
-    test = block.append(Compare("icmp", "eq", status, integer(I32, 0)))
-    block.append(Branch(test, good, bad))
-    Builder(good).ret(integer(I32, 0))
-    Builder(bad).ret(status)
+    raised = function.append(Block(f"{block.name}.raised"))
+    Builder(raised).ret(status)
+    normal = []
+    for code in NORMAL:
+        target = function.append(Block(f"{block.name}.ok"))
+        Builder(target).ret(integer(I32, code))
+        normal.append((integer(I32, code), target))
+    Builder(block).switch(status, raised, normal)
 
 
 # --- 2: integers that are floats ---------------------------------------------------------------------------
@@ -148,11 +194,13 @@ def retype_copies(functions: Iterable[Function], memory: Memory) -> None:
         for instruction in list(function.instructions):
             if instruction in seen or instruction.block is None:
                 continue
-            if isinstance(instruction, Load) and _float_of(instruction.type) is not None \
-                    and _float_lives_at(memory, instruction.pointer, instruction.type):
+            if isinstance(instruction, Load) and _float_of(instruction.type) is not None:
                 group = _travellers(instruction)
                 seen |= group
-                if all(map(_only_travels, group)):
+                places = {i.pointer for i in group if isinstance(i, Load)}
+                places |= {u.pointer for i in group for u in i.users if isinstance(u, Store) and u.value is i}
+                if any(_float_lives_at(memory, p, instruction.type) for p in places) \
+                        and all(map(_only_travels, group)):
                     _retype(group)
 
 
@@ -161,9 +209,12 @@ def _float_of(type: Type) -> FloatType | None:
 
 
 def _float_lives_at(memory: Memory, pointer: Value, type: Type) -> bool:
+    """The bytes behind the pointer are also accessed as one float of that size, and as no other."""
     node, offset = memory.cell(pointer)
-    wanted = _float_of(type)
-    return "tape" not in node.roots and any(t.scalar == wanted and (offset is None or at is None or at == offset) for at, t in node.accesses)
+    found = memory.floats_at(pointer, size_of(type))
+    return "tape" not in node.roots and bool(found) and all(
+        t.scalar == _float_of(type) and (offset is None or at is None or (offset - at) % size_of(type) == 0)
+        for at, t in found)
 
 
 def _travellers(start: Instruction) -> set[Instruction]:
@@ -183,14 +234,15 @@ def _travellers(start: Instruction) -> set[Instruction]:
 
 
 def _only_travels(instruction: Instruction) -> bool:
+    floating = _float_of(instruction.type)
     if isinstance(instruction, Load):
         made = instruction.ordering is None
     else:
         made = instruction.opcode in ("phi", "select", "freeze") or (
-            instruction.opcode == "bitcast" and instruction.operands[0].type.is_float)
+            instruction.opcode == "bitcast" and instruction.operands[0].type == floating)
     return made and all(
         user.opcode in ("phi", "select", "freeze") or (isinstance(user, Store) and user.value is instruction)
-        or (user.opcode == "bitcast" and user.type.is_float) for user in instruction.users) and all(
+        or (user.opcode == "bitcast" and user.type == floating) for user in instruction.users) and all(
         not isinstance(o, Named) or isinstance(o, Instruction) or o.type != instruction.type
         for o in instruction.operands)
 
@@ -224,8 +276,6 @@ def _as_float(constant: Value) -> Value:
     assert type is not None
     if not isinstance(constant, ConstantInt):
         return ConstantText(type, str(constant))
-    import struct
-
     if type == DOUBLE:
         return ConstantFloat(type, f"0x{constant.value & (2**64 - 1):016X}")
     value = struct.unpack("<f", struct.pack("<I", constant.value & (2**32 - 1)))[0]

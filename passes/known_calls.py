@@ -1,8 +1,8 @@
 """Mathematical functions that Numba writes out as loops and branches, as calls with a rule.
 
 Given   LLVM text as Numba lowered it.
-Gives   `known_calls`: the text in which these are calls of pure functions with a plain signature, defined in the text
-        so that it can run; `release`: the same functions open to inlining again, for a text that is about to run.
+Gives   the text in which these are calls of pure functions with a plain signature, kept out of line. They are defined
+        in the text, so that it can run.
 
             x ** n, n an integer        numbad.powi.f64.i64(x, n)
             x // y                      numbad.floordiv.f64(x, y)
@@ -48,18 +48,6 @@ def known_calls(text: str) -> str:
     return "".join([*pieces, text[start:]])
 
 
-def release(text: str) -> str:
-    """Let LLVM inline the known calls that are left in a text."""
-    pieces, start = [], 0
-    for definition in definitions(text):
-        if definition.name.startswith(PREFIX):
-            opened = re.sub(r" #\d+| noinline(?= )", "", definition.head.removesuffix(" {"))
-            inlined = re.sub(r"( !dbg !\d+)?$", r" alwaysinline\1", opened, count=1)
-            pieces += [text[start:definition.start], inlined, " {"]
-            start = definition.start + len(definition.head)
-    return "".join([*pieces, text[start:]])
-
-
 class _Names:
     """Names that the text does not use yet; it may hold a derivative, and with it known calls from an earlier time."""
 
@@ -70,17 +58,20 @@ class _Names:
     def ending(self, stems: tuple[str, ...], *codes: str) -> str:
         """The ending that makes a name of each stem."""
         plain = ".".join(codes)
-        for ending in chain([plain], (f"{plain}.{version}" for version in count(1))):
-            names = {f"{PREFIX}{stem}.{ending}" for stem in stems}
-            if not names & self.taken:
-                self.taken |= names
-                return ending
-        raise AssertionError("unreachable: count() does not end")
+        endings = chain([plain], (f"{plain}.{version}" for version in count(1)))
+        free = next(ending for ending in endings if not self._of(stems, ending) & self.taken)
+        self.taken |= self._of(stems, free)
+        return free
+
+    @staticmethod
+    def _of(stems: tuple[str, ...], ending: str) -> set[str]:
+        return {f"{PREFIX}{stem}.{ending}" for stem in stems}
 
     def body(self, name: str) -> str:
         """Where Numba's own code for the function goes."""
         if name not in self.bodies:
-            self.bodies[name] = next(free for version in count() if (free := f"{name}.body.{version}") not in self.taken)
+            candidates = (f"{name}.body.{version}" for version in count())
+            self.bodies[name] = next(candidate for candidate in candidates if candidate not in self.taken)
         return self.bodies[name]
 
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_pointer
+from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_integer, holds_pointer
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Phi, Store
-from numbad.passes.ir.types import Type
+from numbad.passes.ir.types import Type, size_of
 from numbad.passes.ir.values import Argument, Constant, Value
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.blas import product_of
@@ -46,11 +46,13 @@ class Activity:
         sources: list[Hashable] = [a if holds_float(a.type) else memory.node(a) for a in inputs]
         sources += [node for node in memory.nodes if "unknown" in node.roots]
         sinks: list[Hashable] = list(results)
+        sinks += [node for node in memory.nodes if "unknown" in node.roots and node.written]
         for argument in outputs:
             sinks += _reachable(memory.node(argument))
         self.varied = reach(sources, forward)  # (1)
         self.useful = reach(sinks, backward)  # (2)
         self._active = self.varied & self.useful  # (3)
+        self.active_nodes = [node for node in memory.nodes if node in self._active]
         self._shadowed = self._close_over_pointers(memory.nodes)  # (4)
 
     def is_active(self, value: Value) -> bool:
@@ -96,7 +98,7 @@ class _PointeeEdges:
 
 def carries(type: Type) -> bool:
     """The type may carry a float's bits: floats, aggregates of them, and integers (5)."""
-    return holds_float(type) or type.is_int
+    return holds_float(type) or holds_integer(type)
 
 
 _BREAKS = frozenset("fcmp icmp sitofp uitofp fptosi fptoui ptrtoint inttoptr alloca getelementptr".split())
@@ -112,7 +114,7 @@ def _edges(memory: Memory, functions: Sequence[Function], live: set[Instruction]
             if i not in live:
                 continue
             if isinstance(i, Load):
-                if _may_carry(memory, i.pointer, i.type):
+                if carries(i.type):  # integers too: the float may be seen only where they are stored
                     yield memory.node(i.pointer), i
             elif isinstance(i, Store):
                 if _may_carry(memory, i.pointer, i.value.type) and not isinstance(i.value, Constant) \
@@ -147,14 +149,8 @@ def _edges(memory: Memory, functions: Sequence[Function], live: set[Instruction]
 
 
 def _may_carry(memory: Memory, pointer: Value, type: Type) -> bool:
-    """Floats always; integers only where the same place is also accessed as a float."""
-    if holds_float(type):
-        return True
-    if not type.is_int:
-        return False
-    node, offset = memory.cell(pointer)
-    return any(holds_float(t) and (offset is None or at is None or at == offset or t.is_aggregate)
-               for at, t in node.accesses)
+    """Floats always; integers only where the same bytes are also accessed as a float."""
+    return holds_float(type) or (holds_integer(type) and bool(memory.floats_at(pointer, size_of(type))))
 
 
 def _is_integer_on_tape(memory: Memory, i: Instruction) -> bool:

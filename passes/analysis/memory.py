@@ -66,6 +66,7 @@ class Memory:
         self._pending: list[tuple[Value, Value]] = []
         self._copies: list[tuple[Value, Value]] = []
         self._returned: dict[str, list[Value]] = {f.name: [] for f in functions}
+        self._results: list[tuple[Call, Function]] = []
         for function in functions:
             for argument in function.arguments:
                 if holds_pointer(argument.type):
@@ -77,6 +78,8 @@ class Memory:
         for function in functions:
             for instruction in _in_order(function):
                 self._visit(instruction)
+        for call, callee in self._results:
+            self._pending += [(call, value) for value in self._returned[callee.name]]
         for value, other in self._pending:
             self._join(self._cell(value), self._cell(other))
         for _ in range(2):  # a copy may lead to fields that another copy has to see
@@ -92,6 +95,12 @@ class Memory:
 
     def node(self, pointer: Value) -> Node:
         return self._cell(pointer)[0].find()
+
+    def floats_at(self, pointer: Value, bytes: int) -> set[tuple[int | None, Type]]:
+        """The accesses as floats that meet the bytes behind a pointer."""
+        node, offset = self.cell(pointer)
+        return {(at, type) for at, type in node.accesses if holds_float(type) and (
+            offset is None or at is None or (at < offset + bytes and offset < at + size_of(type)))}
 
     @property
     def nodes(self) -> list[Node]:
@@ -222,7 +231,7 @@ class Memory:
                             self._pending.append((parameter, argument))
                     if holds_pointer(i.type):
                         self._cells[i] = (Node(), 0)
-                        self._pending += [(i, v) for v in self._returned[callee.name]]
+                        self._results.append((i, callee))
                     return
                 for pointer in pointers:  # an unknown function may write there
                     node = self._cell(pointer)[0].find()
@@ -267,6 +276,8 @@ class Memory:
         (a, x), (b, y) = self._cell(left), self._cell(right)
         a, b = a.find(), b.find()
         if a is b:
+            if x != y or x is None:
+                self._collapse(a)
             return
         if x == y or None in (x, y):
             a.accesses |= {(at if x == y else None, t) for at, t in b.accesses}
@@ -326,26 +337,26 @@ def _in_order(function: Function) -> Iterable[Instruction]:
 
 def holds_pointer(type: Type) -> bool:
     """A pointer, or an aggregate or vector with one inside."""
-    match type:
-        case PointerType():
-            return True
-        case StructType(elements=elements):
-            return any(map(holds_pointer, elements))
-        case ArrayType(element=element) | VectorType(element=element):
-            return holds_pointer(element)
-    return False
+    return _holds(type, PointerType)
 
 
 def holds_float(type: Type) -> bool:
     """A float, or an aggregate or vector with one inside."""
+    return _holds(type, FloatType)
+
+
+def holds_integer(type: Type) -> bool:
+    """An integer, or an aggregate or vector with one inside."""
+    return _holds(type, IntType)
+
+
+def _holds(type: Type, kind: type[Type]) -> bool:
     match type:
-        case FloatType():
-            return True
         case StructType(elements=elements):
-            return any(map(holds_float, elements))
+            return any(_holds(element, kind) for element in elements)
         case ArrayType(element=element) | VectorType(element=element):
-            return holds_float(element)
-    return False
+            return _holds(element, kind)
+    return isinstance(type, kind)
 
 
 def constant_offset(source: Type, indices: Sequence[Value]) -> int | None:

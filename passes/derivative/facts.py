@@ -56,6 +56,10 @@ class Facts:
     loops: dict[Function, Loops] = field(default_factory=dict)
     live: dict[Function, list[Block]] = field(default_factory=dict)  # blocks that may reach a normal return
 
+    @property
+    def has_active_memory(self) -> bool:
+        return bool(self.activity.active_nodes)
+
     def callee(self, call: Call) -> Function | None:
         """The function of the call graph that is called, None for all others."""
         return self.memory.functions.get(call.callee_name or "")
@@ -66,7 +70,9 @@ class Facts:
                 if self.activity.is_active(a) or self.activity.is_shadowed(a)]
 
     def needs_derivative(self, function: Function) -> bool:
-        """Some parameter or the result of the function is active or shadowed."""
+        """Some value in the function is active or shadowed, and it can return."""
+        if not self.live[function]:
+            return False
         if self.shadow_parameters(function):
             return True
         return any(self.activity.is_active(i) or self.activity.is_shadowed(i) for i in function.instructions)

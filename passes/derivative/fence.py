@@ -13,7 +13,7 @@ from numbad.passes.diagnostics import Refusal, refuse
 from numbad.passes.ir.function import Global
 from numbad.passes.ir.instructions import Call, Instruction, Load, Store
 from numbad.passes.ir.types import FLOAT_BYTES, Type
-from numbad.passes.ir.values import Value
+from numbad.passes.ir.values import ConstantInt, Value
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.opcodes import OPCODES, Kind
@@ -48,6 +48,9 @@ class _Examiner:
             self.float_type(i.type)
         if isinstance(i, (Load, Store)):
             self.access(i)
+        elif i.opcode == "bitcast" and self.active(i):
+            raise self.refusal("unsupported", "a floating-point number that is taken for one of another type",
+                               "use a conversion that keeps the value")
         elif i.opcode in ("atomicrmw", "cmpxchg") and self.shadowed(i.operands[0]):
             raise self.refusal("unsupported", "an atomic operation on memory that is differentiated")
         elif i.opcode == "fence":
@@ -69,6 +72,8 @@ class _Examiner:
             raise self.refusal("unsupported", "an operation that calls the Python interpreter",
                                "keep printing and object mode out of what is differentiated")
         pointer = i.pointer
+        if isinstance(i, Store) and not holds_pointer(i.value.type) and self.facts.has_active_memory:
+            self.origin(pointer)
         matters = self.facts.activity.is_active_memory(pointer) or (
             self.shadowed(pointer) and (holds_pointer(i.type) or holds_pointer(i.operands[0].type)))
         if not matters:
@@ -76,10 +81,16 @@ class _Examiner:
         if i.volatile or i.ordering is not None:
             raise self.refusal("unsupported", "a volatile or atomic access to memory that is differentiated")
         value = i.type if isinstance(i, Load) else i.value.type
+        if holds_pointer(value) and self.overlaps_float(pointer):
+            raise self.refusal("unsupported", "memory that is used for a pointer and for a floating-point number")
         if self.facts.activity.is_active_memory(pointer):
             self.origin(pointer)
             if isinstance(i, Store):
                 self.float_type(value)
+
+    def overlaps_float(self, pointer: Value) -> bool:
+        offset = self.facts.memory.cell(pointer)[1]
+        return offset is not None and any(at is not None for at, _ in self.facts.memory.floats_at(pointer, 8))
 
     def origin(self, pointer: Value) -> None:
         node = self.facts.memory.node(pointer)
@@ -148,7 +159,8 @@ class _Examiner:
         node: Node = self.facts.memory.node(i.arguments[0])
         if node.fields:
             places = [offset for offset, t in node.accesses if t.is_float]
-            if None in places or None in node.fields:
+            if None in places or None in node.fields or not isinstance(i.arguments[2], ConstantInt) or \
+                    None in (self.facts.memory.cell(i.arguments[0])[1], self.facts.memory.cell(i.arguments[1])[1]):
                 raise self.refusal("unsupported", "a copy of memory that mixes numbers and pointers")
             return
         kinds = float_kinds(self.facts, i.arguments[0]) | float_kinds(self.facts, i.arguments[1])

@@ -6,6 +6,7 @@ An *item* is something that the reverse sweep may have to know:
     Shadow(value)      the shadow of a pointer
     Edge(block)        from which predecessor the block was entered, as a number
     Count(loop)        how often the loop went round
+    Returned(call)     whether a call that may raise came back normally
     Snapshot(call, k)  where the k-th argument of a matrix product is kept as it was
 
 Given   Facts and one of its functions.
@@ -55,7 +56,14 @@ class Snapshot:
     position: int
 
 
-Item = Value | Shadow | Edge | Count | Snapshot
+@dataclass(frozen=True)
+class Returned:
+    """Whether a call came back normally: if its exception was caught, there is nothing to be reversed."""
+
+    call: Call
+
+
+Item = Value | Shadow | Edge | Count | Snapshot | Returned
 
 
 @dataclass(frozen=True)
@@ -122,8 +130,11 @@ def _call_reads(facts: Facts, i: Call) -> list[Item] | None:
         case effects.Fill():
             return [Shadow(i.arguments[0]), i.arguments[2]] if memory(i.arguments[0]) else None
         case None:
-            if facts.callee(i) is not None:
-                return [] if facts.needs_derivative(facts.callee(i)) else None  # type: ignore[arg-type]
+            callee = facts.callee(i)
+            if callee is not None and facts.needs_derivative(callee):
+                return [Returned(i)]
+            if callee is not None:
+                return None
             product = product_of(i)
             if product is not None and memory(i.arguments[product.result]):
                 return _product_reads(facts, i, product)

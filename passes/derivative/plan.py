@@ -19,10 +19,10 @@ from numbad.passes.analysis.induction import Affine, affine
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.canonical import is_normal_return
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Count, Edge, Item, Needs, Shadow, Snapshot
+from numbad.passes.derivative.needs import Count, Edge, Item, Needs, Returned, Shadow, Snapshot
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load, Phi
-from numbad.passes.ir.types import I32, I64, PTR, Type, size_of
+from numbad.passes.ir.types import I1, I32, I64, PTR, Type, size_of
 from numbad.passes.ir.values import Argument, Constant, Named, Value
 
 CHEAP = frozenset(
@@ -53,6 +53,8 @@ def item_type(item: Item) -> Type:
             return I64
         case Snapshot():
             return PTR
+        case Returned():
+            return I1
     return item.type
 
 
@@ -100,7 +102,7 @@ class Plan:
         match item:
             case Shadow(value=value):
                 return self.level(value)
-            case Snapshot(call=call):
+            case Snapshot(call=call) | Returned(call=call):
                 return self.level(call)
             case Edge(block=block):
                 return None if block is None else self.loops.innermost[block]
@@ -145,7 +147,7 @@ class Plan:
     def is_free(self, item: Item) -> bool:
         """Known in the reverse sweep without further ado."""
         value = item.value if isinstance(item, Shadow) else item
-        if isinstance(value, (Edge, Count, Snapshot)):
+        if isinstance(value, (Edge, Count, Snapshot, Returned)):
             return False
         return isinstance(value, Constant) or not isinstance(value, (Instruction, Argument)) or (
             isinstance(value, Argument) and not self.split)
@@ -228,6 +230,8 @@ def _spell(item: Item) -> str:
             return f"the count of {loop.header}"
         case Snapshot(call=call, position=position):
             return f"a copy of {call.arguments[position]} at {call}"
+        case Returned(call=call):
+            return f"whether {call} returned"
         case Named():
             return str(item)
     return str(item)

@@ -28,10 +28,10 @@ from numbad.passes.derivative.needs import Count, Edge, Item, Needs, Shadow, Way
 from numbad.passes.derivative.plan import Options, Plan, Record, item_type
 from numbad.passes.derivative.sweep import ForwardSweep, Slots
 from numbad.passes.derivative.tape import tape_function
-from numbad.passes.diagnostics import refuse
+from numbad.passes.diagnostics import Bug, refuse
 from numbad.passes.ir.builder import Builder, i32, i64
 from numbad.passes.ir.function import Block, Function
-from numbad.passes.ir.instructions import Phi
+from numbad.passes.ir.instructions import Instruction, Phi
 from numbad.passes.ir.types import I1, I64, PTR, VOID, FunctionType, StructType, size_of
 from numbad.passes.ir.values import Argument, Value
 
@@ -68,7 +68,22 @@ def _plan(facts: Facts, function: Function, split: bool, options: Options) -> Pl
         if len(loop.latches) != 1 or len(entries) != 1:
             raise refuse("unsupported", "a loop with several entries or latches", "restructure the loop",
                          loop.header.terminator)
+    _check_loop_closed(facts, function)
     return Plan(facts, function, Needs(facts, function), split, options)
+
+
+def _check_loop_closed(facts: Facts, function: Function) -> None:
+    """Values that leave a loop do so through phis: the reverse sweep has a loop's values only while it is in the loop."""
+    innermost = facts.loops[function].innermost
+    for block in facts.live[function]:
+        for i in block.instructions:
+            for position, operand in enumerate(i.operands):
+                home = innermost.get(operand.block) if isinstance(operand, Instruction) else None  # type: ignore[arg-type]
+                if home is None:
+                    continue
+                place = i.operands[position + 1] if isinstance(i, Phi) else block
+                if place not in home.blocks:
+                    raise Bug(f"{operand} is used by {i} outside its loop: the text is not in LCSSA form")
 
 
 # --- signatures ------------------------------------------------------------------------------------------------------
@@ -89,14 +104,14 @@ def _active_result(facts: Facts, function: Function) -> bool:
 def _declare_split(facts: Facts, function: Function, name: str) -> Split:
     shadows, cells = _pointer_shadows(facts, function), _cells(facts, function)
     result = function.signature.result
-    parts = [I1] if result == VOID else [I1, result, result] if holds_pointer(result) else [I1, result]
+    parts = [I1, I1] + ([] if result == VOID else [result] * (1 + holds_pointer(result)))
     augmented = new_function(
         facts, f"{name}.augmented",
         FunctionType(StructType(tuple(parts)), (*(a.type for a in function.arguments), *(a.type for a in shadows), PTR)),
         [*(a.name for a in function.arguments), *(f"{a.name}.shadow" for a in shadows), "tape"])
     seed = [result] if _active_result(facts, function) else []
-    reverse = new_function(facts, f"{name}.reverse", FunctionType(VOID, (*seed, PTR, *(PTR for _ in cells))),
-                           [*("seed" for _ in seed), "tape", *(f"{a.name}.cell" for a in cells)])
+    reverse = new_function(facts, f"{name}.reverse", FunctionType(VOID, (I1, *seed, PTR, *(PTR for _ in cells))),
+                           ["returned", *("seed" for _ in seed), "tape", *(f"{a.name}.cell" for a in cells)])
     augmented.name_values()
     reverse.name_values()
     return Split(augmented, reverse)
@@ -122,6 +137,12 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
     builder = forward.builder
     builder.location = None
     builder.at_end(forward.turn)
+    if not forward.normal:  # it always raises: the derivative is the primal
+        builder.unreachable()
+        forward.stack.close()
+        _drop_unused_tape(function, forward.tape)
+        function.name_values()
+        return function
     status, _ = forward.at_turn()
     assert status is not None
     if facts.task.seeded:
@@ -157,7 +178,7 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     forward.builder.at_end(forward.turn)
     value, shadow = forward.at_turn()
     forward.push(plan.record(None))
-    forward.result(False, value, shadow)
+    forward.result(False, True, value, shadow)
     forward.stack.close()
     split.augmented.name_values()
 
@@ -165,7 +186,12 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     builder = Builder(reverse.append(Block("start")))
     stack = Stack(reverse)
     slots = Slots(plan, stack)
-    parameters = list(reverse.arguments)
+    returned, *parameters = reverse.arguments
+    start, nothing = reverse.append(Block("returned")), reverse.append(Block("raised"))
+    builder.branch_if(returned, start, nothing)
+    builder.at_end(nothing)
+    builder.ret()
+    builder.at_end(start)
     seed = parameters.pop(0) if _active_result(facts, function) else None
     tape, *places = parameters
     cells = dict(zip(_cells(facts, function), places, strict=True))

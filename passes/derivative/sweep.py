@@ -24,15 +24,15 @@ from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Count, Edge, Item, Shadow, Snapshot
+from numbad.passes.derivative.needs import Count, Edge, Item, Returned, Shadow, Snapshot
 from numbad.passes.derivative.plan import Plan, Record, item_type
 from numbad.passes.derivative.tape import MARK, TAPE, tape_function
 from numbad.passes.diagnostics import Bug
-from numbad.passes.ir.builder import i32, i64
+from numbad.passes.ir.builder import constant_bool, i32, i64
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Alloca, Call, Instruction, Phi, Store
 from numbad.passes.ir.types import I32, I64, PTR, VOID, size_of
-from numbad.passes.ir.values import Value, undefined, zero
+from numbad.passes.ir.values import ConstantInt, Value, undefined, zero
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 
@@ -201,13 +201,16 @@ class ForwardSweep:
         if not self.facts.activity.is_active_memory(i.arguments[0]):
             self.duals.copy_memory(to, origin, self.copier.twin(i.arguments[2]))
             return
-        for offset in self.facts.memory.node(i.arguments[0]).fields:
-            assert offset is not None  # the fence saw to it
-            pointer = self.builder.load(PTR, self.builder.offset(origin, offset))
-            self.builder.store(pointer, self.builder.offset(to, offset))
+        start, length = self.facts.memory.cell(i.arguments[0])[1], i.arguments[2]
+        assert start is not None and isinstance(length, ConstantInt)  # the fence saw to it
+        for field in self.facts.memory.node(i.arguments[0]).fields:
+            offset = (field or 0) - start
+            if 0 <= offset < length.value:
+                pointer = self.builder.load(PTR, self.builder.offset(origin, offset))
+                self.builder.store(pointer, self.builder.offset(to, offset))
 
     def call(self, i: Call, augmented: Function) -> None:
-        """{ out of memory, result[, shadow of the result] } = call augmented(arguments, shadows, tape)"""
+        """{ out of memory, returned, result[, shadow of the result] } = call augmented(arguments, shadows, tape)"""
         callee = self.facts.callee(i)
         assert callee is not None
         arguments = [self.copier.twin(a) for a in i.arguments]
@@ -218,10 +221,11 @@ class ForwardSweep:
         if "dbg" in i.metadata:
             results.metadata["dbg"] = i.metadata["dbg"]
         self.fail_if(self.builder.extract(results, [0]))
+        self.builder.store(self.builder.extract(results, [1]), self.slots[Returned(i)])
         if i.type != VOID:
-            self.copier.values[i] = self.builder.extract(results, [1], i.name)
+            self.copier.values[i] = self.builder.extract(results, [2], i.name)
             if self.facts.activity.is_shadowed(i):
-                self.duals.set(i, [self.builder.extract(results, [2])])
+                self.duals.set(i, [self.builder.extract(results, [3])])
         else:
             self.copier.values[i] = results
 
@@ -333,7 +337,7 @@ class ForwardSweep:
         """Return without a result: an exception of the primal, or no memory."""
         if self.split:
             self.builder.call(tape_function(self.facts.module, "rewind"), [self.tape, self.mark])  # type: ignore[list-item]
-            self.result(out_of_memory, None if out_of_memory else status, None)
+            self.result(out_of_memory, False, None if out_of_memory else status, None)
             return
         self.builder.call(tape_function(self.facts.module, "release"), [self.tape])
         if returns_status(self.function):
@@ -341,13 +345,11 @@ class ForwardSweep:
         else:
             self.builder.unreachable() if out_of_memory else self.builder.ret(status)
 
-    def result(self, out_of_memory: bool, value: Value | None, shadow: Value | None) -> None:
+    def result(self, out_of_memory: bool, returned: bool, value: Value | None, shadow: Value | None) -> None:
         """What an augmented function returns."""
-        from numbad.passes.ir.builder import constant_bool
-
         result: Value = undefined(self.target.signature.result)
-        result = self.builder.insert_value(result, constant_bool(out_of_memory), [0])
-        for index, part in ((1, value), (2, shadow)):
+        parts = (constant_bool(out_of_memory), constant_bool(returned), value, shadow)
+        for index, part in enumerate(parts):
             if part is not None:
                 result = self.builder.insert_value(result, part, [index])
         self.builder.ret(result)

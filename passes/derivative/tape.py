@@ -130,15 +130,16 @@ define linkonce_odr void @numbad.tape.drop(ptr %chain) nounwind noinline {
 
 define linkonce_odr ptr @numbad.tape.pop(ptr %tape, i64 %bytes) nounwind {
   %used.at = getelementptr i8, ptr %tape, i64 8
+  br label %test
+test:
   %used = load i64, ptr %used.at
   %is.left = icmp eq i64 %used, 64
   br i1 %is.left, label %leave, label %take
 leave:
   call void @numbad.tape.drop(ptr %tape)
-  br label %take
+  br label %test
 take:
-  %now = load i64, ptr %used.at
-  %before = sub i64 %now, %bytes
+  %before = sub i64 %used, %bytes
   store i64 %before, ptr %used.at
   %chunk = load ptr, ptr %tape
   %memory = getelementptr i8, ptr %chunk, i64 %before

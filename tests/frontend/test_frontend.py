@@ -138,6 +138,9 @@ class Line:
 MODULE = python_types.ModuleType("constants_and_functions")
 MODULE.doubled, MODULE.three = doubled, 3.0
 FUNCTIONS = (doubled, sine)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", errors.NumbaExperimentalFeatureWarning)
+    FUNCTION_AND_NUMBER = types.Tuple((types.Dispatcher(doubled), float64))
 
 PROGRAMS = {
     "plain function": (lambda x: x * x, (float64,)),
@@ -148,8 +151,7 @@ PROGRAMS = {
     "solve": (lambda a, b: np.linalg.solve(a, b), (A2, A1)),
     "ufuncs": (lambda a: np.exp(a) * 2.0, (A1,)),
     "function as argument": (lambda f, x: f(x) + 1.0, (types.Dispatcher(doubled), float64)),
-    "function in a tuple argument": (lambda t, x: t[0](x) * t[1], (types.BaseTuple.from_types(
-        (types.Dispatcher(doubled), float64)), float64)),
+    "function in a tuple argument": (lambda t, x: t[0](x) * t[1], (FUNCTION_AND_NUMBER, float64)),
     "global tuple of functions": (lambda x: FUNCTIONS[0](x) + FUNCTIONS[1](x), (float64,)),
     "module attributes": (lambda x: MODULE.doubled(x) * MODULE.three, (float64,)),
     "closure": (with_closure, (float64,)),

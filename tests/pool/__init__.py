@@ -11,6 +11,7 @@ from pool import (  # noqa: F401
     calls,
     dtypes,
     exceptions,
+    formulas,
     linalg,
     loops,
     memory,

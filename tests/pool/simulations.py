@@ -33,7 +33,10 @@ def predator_prey(state, parameters):
     return np.array([state[0] * (a - b * state[1]), state[1] * (d * state[0] - c)])
 
 
-@entry(args=lambda rng: (np.array([1.1, 0.4]), (0.9, 0.7, 0.5, 0.6), 12))
+@entry(
+    args=lambda rng: (np.array([1.1, 0.4]), (0.9, 0.7, 0.5, 0.6), 12),
+    no_single="the array changes its type in the loop",
+)
 def lotka_volterra(state, parameters, steps):
     """Classical Runge-Kutta on small arrays."""
     h = 0.1

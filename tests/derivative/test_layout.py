@@ -1,0 +1,292 @@
+"""Where stored values lie: records, and the tape that keeps them, run as machine code.
+
+The tape gets its memory from a run time of the test's own, which counts blocks, fills them with rubbish, spoils them when
+they are freed, and can run out of memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from derivative.native import I64, Native, P
+from numbad.passes.derivative.needs import Edge, Shadow
+from numbad.passes.derivative.plan import Record, item_type
+from numbad.passes.derivative.tape import BYTES, MARK, SIGNATURES, TAPE, TEXT
+from numbad.passes.ir.type_parser import parse_type
+from numbad.passes.ir.types import PTR, size_of
+from numbad.passes.ir.values import Argument
+from numbad.runtime import last_tape_bytes
+
+
+class Heap:
+    """`budget`: how many more blocks can be had, None for any number."""
+
+    def __init__(self) -> None:
+        self.live: dict[int, ctypes.Array] = {}
+        self.freed: list[ctypes.Array] = []  # not given back to Python, so that no address is used twice
+        self.sizes: list[int] = []
+        self.budget: int | None = None
+        self.wrong: list[str] = []
+        self.allocate = ctypes.CFUNCTYPE(P, I64)(self._allocate)
+        self.free = ctypes.CFUNCTYPE(None, P)(self._free)
+
+    def _allocate(self, size: int) -> int | None:
+        if size < 0 or size > 1 << 32 or self.budget == 0:
+            return None
+        if self.budget is not None:
+            self.budget -= 1
+        block = (ctypes.c_uint8 * size)(*b"\xa5" * min(size, 4096))
+        self.live[ctypes.addressof(block)] = block
+        self.sizes.append(size)
+        return ctypes.addressof(block)
+
+    def _free(self, address: int | None) -> None:
+        block = self.live.pop(address or 0, None)
+        if block is None:
+            self.wrong.append(f"free of {address}")
+            return
+        ctypes.memset(block, 0x5A, len(block))
+        self.freed.append(block)
+
+    def owns(self, address: int, bytes: int) -> bool:
+        return any(start <= address and address + bytes <= start + len(block) for start, block in self.live.items())
+
+
+class Tape:
+    def __init__(self, native: Native, heap: Heap):
+        self.heap = heap
+        self.block = (ctypes.c_uint8 * (size_of(TAPE) + 8))(*b"\xa5" * (size_of(TAPE) + 8))
+        self.address = ctypes.addressof(self.block)
+        parameters = {name: tuple(P if p == PTR else I64 for p in s.parameters) for name, s in SIGNATURES.items()}
+        self.call = {name.rpartition(".")[2]: native.function(
+            name, P if signature.result == PTR else None, *parameters[name]) for name, signature in SIGNATURES.items()}
+        self.call["init"](self.address)
+
+    def push(self, content: bytes) -> int | None:
+        return self.fill(self.call["push"](self.address, len(content)), content)
+
+    def keep(self, content: bytes) -> int | None:
+        place = self.call["keep"](self.address, len(content))
+        if place is not None:
+            assert ctypes.string_at(place, len(content)) == bytes(len(content)), "kept memory is zero at first"
+        return self.fill(place, content)
+
+    def fill(self, place: int | None, content: bytes) -> int | None:
+        if place is not None:
+            assert self.heap.owns(place, len(content)) and place % 8 == 0
+            ctypes.memmove(place, content, len(content))
+        return place
+
+    def pop(self, bytes: int) -> bytes:
+        place = self.call["pop"](self.address, bytes)
+        assert self.heap.owns(place, bytes)
+        return ctypes.string_at(place, bytes)
+
+    def mark(self) -> ctypes.Array:
+        mark = (ctypes.c_uint8 * size_of(MARK))()
+        self.call["mark"](self.address, ctypes.addressof(mark))
+        return mark
+
+    def rewind(self, mark: ctypes.Array) -> None:
+        self.call["rewind"](self.address, ctypes.addressof(mark))
+
+    def release(self) -> None:
+        self.call["release"](self.address)
+        assert bytes(self.block[-8:]) == b"\xa5" * 8, "a tape does not write behind its 64 bytes"
+
+
+HEAP = Heap()
+
+
+@pytest.fixture(scope="module")
+def native() -> Native:
+    symbols = {"NRT_Allocate": HEAP.allocate, "NRT_Free": HEAP.free}
+    return Native(TEXT, {name: ctypes.cast(f, P).value or 0 for name, f in symbols.items()})
+
+
+@pytest.fixture
+def tape(native: Native) -> Iterator[Tape]:
+    HEAP.budget = None
+    HEAP.sizes.clear()
+    HEAP.freed.clear()
+    made = Tape(native, HEAP)
+    yield made
+    made.release()
+    assert not HEAP.live and not HEAP.wrong
+    HEAP.freed.clear()
+
+
+def contents(rng: random.Random, most: int) -> bytes:
+    size = 8 * rng.choice([1, 1, 2, 3, 8, rng.randint(1, most)])
+    return rng.randbytes(size)
+
+
+def test_last_in_first_out_over_many_chunks(tape: Tape) -> None:
+    rng = random.Random(0)
+    pushed = [contents(rng, 400) for _ in range(600)]
+    for content in pushed:
+        assert tape.push(content)
+    chunks = len(HEAP.live)
+    assert chunks > 5
+    for content in reversed(pushed):
+        assert tape.pop(len(content)) == content
+    assert len(HEAP.live) < chunks, "chunks that were left behind are freed"
+
+
+def test_chunks_grow(tape: Tape) -> None:
+    for _ in range(3000):
+        tape.push(bytes(64))
+    assert HEAP.sizes == [4096 << k for k in range(len(HEAP.sizes))]
+    tape.push(bytes(1_000_000))
+    assert HEAP.sizes[-1] == 1_000_064
+
+
+def test_all_that_a_tape_can_do(tape: Tape) -> None:
+    """Against a list: pushes, pops, kept blocks, marks within marks, in random order."""
+    rng = random.Random(1)
+    stack: list[bytes] = []
+    kept: list[tuple[int, bytes]] = []
+    marks: list[tuple[ctypes.Array, int]] = []
+    for step in range(4000):
+        action = rng.choice(["push"] * 6 + ["pop"] * (4 if step % 1000 < 500 else 7) + ["keep", "mark", "rewind"])
+        if action == "push":
+            stack.append(contents(rng, 200))
+            tape.push(stack[-1])
+        elif action == "pop" and stack and not (marks and marks[-1][1] == len(stack)):
+            assert tape.pop(len(stack[-1])) == stack[-1]
+            stack.pop()
+        elif action == "keep":
+            content = rng.randbytes(rng.randint(1, 300))
+            kept.append((tape.keep(content) or 0, content))
+        elif action == "mark":
+            marks.append((tape.mark(), len(stack)))
+        elif action == "rewind" and marks:
+            mark, height = marks.pop()
+            tape.rewind(mark)
+            del stack[height:]
+    for content in reversed(stack):
+        assert tape.pop(len(content)) == content
+    for place, content in kept:
+        assert HEAP.owns(place, len(content)) and ctypes.string_at(place, len(content)) == content
+    assert len(kept) > 100
+
+
+def test_pushing_again_onto_an_emptied_chunk(tape: Tape) -> None:
+    first, second, large, last = b"1" * 2000, b"2" * 4000, b"3" * 9000, b"4" * 8
+    tape.push(last)
+    tape.push(first)
+    tape.push(second)  # a chunk of its own
+    assert tape.pop(len(second)) == second
+    tape.push(large)  # does not fit into the chunk that is empty now
+    assert tape.pop(len(large)) == large
+    assert tape.pop(len(first)) == first
+    assert tape.pop(len(last)) == last
+
+
+def test_rewinding_to_an_empty_tape(tape: Tape) -> None:
+    mark = tape.mark()
+    for _ in range(200):
+        tape.push(bytes(64))
+    kept = tape.keep(b"kept")
+    tape.rewind(mark)
+    assert len(HEAP.live) == 1 and kept is not None and ctypes.string_at(kept, 4) == b"kept"
+    assert tape.push(b"12345678") and tape.pop(8) == b"12345678"
+
+
+def test_release_tells_the_bytes(tape: Tape) -> None:
+    for _ in range(100):
+        tape.push(bytes(80))
+    tape.keep(bytes(100))
+    assert len(HEAP.sizes) == 3
+    tape.release()
+    assert last_tape_bytes() == sum(HEAP.sizes) > 0 and not HEAP.live
+    tape.call["init"](tape.address)
+    tape.release()
+    assert last_tape_bytes() == 0
+
+
+def test_without_memory_the_tape_stays_usable(tape: Tape) -> None:
+    rng = random.Random(2)
+    pushed: list[bytes] = []
+    refused = 0
+    for _ in range(400):
+        HEAP.budget = rng.choice([0, 0, 1])
+        content = contents(rng, 100)
+        if tape.push(content) is None:
+            refused += 1
+        else:
+            pushed.append(content)
+        HEAP.budget = 0
+        refused += tape.keep(bytes(5000)) is None
+    assert refused > 400
+    for content in reversed(pushed):
+        assert tape.pop(len(content)) == content
+
+
+def test_nothing_can_be_had(tape: Tape) -> None:
+    HEAP.budget = 0
+    assert tape.push(b"12345678") is None and tape.keep(b"1") is None
+    mark = tape.mark()
+    tape.rewind(mark)
+    HEAP.budget = None
+    assert tape.push(b"12345678") and tape.pop(8) == b"12345678"
+
+
+@pytest.mark.parametrize("bytes", [-1, -8, -63, -64, -65, 2**63 - 1, -2**63, 1 << 40])
+def test_absurd_sizes_are_refused(tape: Tape, bytes: int) -> None:
+    """Sizes whose sum with the header wraps around, too."""
+    assert tape.push(b"12345678")
+    assert tape.call["push"](tape.address, bytes) is None
+    assert tape.call["keep"](tape.address, bytes) is None
+    assert tape.pop(8) == b"12345678"
+
+
+def test_kept_blocks_are_apart(tape: Tape) -> None:
+    """Shadows of arrays that are aligned to cache lines don't share one; a block without bytes is a block."""
+    places = [tape.keep(bytes(size)) for size in (1, 64, 65, 8, 0, 3)]
+    assert None not in places
+    assert [b - a for a, b in zip(places, places[1:], strict=False)][:5] == [64, 64, 128, 64, 0]  # type: ignore[operator]
+
+
+def test_symbols_of_the_run_time() -> None:
+    assert f"@{BYTES} = external global i64" in TEXT
+    assert {f"@{name}(" for name in SIGNATURES} <= {line.split()[3].partition("(")[0] + "("
+                                                  for line in TEXT.splitlines() if line.startswith("define")}
+
+
+# --- records ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("types, size", [
+    ("i1 double i8", 16), ("i32", 8), ("double double", 16), ("i8 i16 i32 double float", 24), ("<2 x double> i1", 24),
+    ("<4 x float> ptr i8 i8", 32), ("", 0),
+])
+def test_records(types: str, size: int) -> None:
+    items = [Argument(parse_type(t.strip()), f"a{k}") for k, t in enumerate(_split(types))]
+    record = Record(list(items))
+    record.close()
+    places = sorted((record.offsets[i], record.offsets[i] + size_of(i.type), i.type) for i in items)
+    assert all(end <= start for (_, end, _), (start, _, _) in zip(places, places[1:], strict=False))
+    assert all(start % min(8, size_of(type)) == 0 and end <= record.size for start, end, type in places)
+    assert record.size == size
+
+
+def _split(types: str) -> list[str]:
+    vectors = {"<2 x double>": "@v2", "<4 x float>": "@v4"}
+    for text, word in vectors.items():
+        types = types.replace(text, word)
+    back = {word: text for text, word in vectors.items()}
+    return [back.get(word, word) for word in types.split()]
+
+
+def test_items_that_are_no_values() -> None:
+    pointer = Argument(PTR, "p")
+    assert item_type(Shadow(pointer)) == PTR
+    assert size_of(item_type(Edge(None))) == 4
+    record = Record([Edge(None), Shadow(pointer), pointer])
+    record.close()
+    assert record.offsets == {Shadow(pointer): 0, pointer: 8, Edge(None): 16} and record.size == 24
