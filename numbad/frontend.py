@@ -71,7 +71,9 @@ def lower(function: Callable | numba_dispatcher.Dispatcher, argtypes: tuple[type
         _, users = twin.fold_argument_types(tuple(argtypes), {})
         result = _compile(twin, tuple(map(target.twinned, users)))
         text = target.linked(result.library)
-        signature = result.signature.replace(args=tuple(users))     # types of the user's functions, not of their twins
+        signature = result.signature.replace(args=tuple(      # with the user's functions rather than their twins
+            given if target.twinned(given) == compiled else compiled
+            for given, compiled in zip(users, result.signature.args, strict=True)))
         parameters = _parameters(result, signature)
     code = twin.py_func.__code__
     return Lowered(text, result.fndesc.llvm_func_name, signature, parameters, twin.py_func.__qualname__,
@@ -97,7 +99,10 @@ def _jitted(function: Callable) -> numba_dispatcher.Dispatcher:
 def _compile(twin: target.Twin, argtypes: tuple[types.Type, ...]):
     name = twin.py_func.__qualname__
     try:
-        twin.compile(argtypes)
+        if twin._can_compile:
+            twin.compile(argtypes)
+        else:
+            argtypes = _declared(twin, argtypes)
     except errors.ForceLiteralArg as error:
         wanted = ", ".join(str(index) for index in sorted(error.requested_args))
         raise Unsupported(f"{name} needs argument {wanted} as a compile-time constant; fix it in a function around it "
@@ -111,6 +116,16 @@ def _compile(twin: target.Twin, argtypes: tuple[types.Type, ...]):
     if isinstance(result.signature.return_type, types.Generator):
         raise Unsupported(f"{name} is a generator")
     return result
+
+
+def _declared(twin: target.Twin, argtypes: tuple[types.Type, ...]) -> tuple[types.Type, ...]:
+    """The argument types of the declared signature that Numba takes for these arguments."""
+    if argtypes in twin.overloads:
+        return argtypes
+    signature = types.Dispatcher(twin).get_call_type(twin.typingctx, argtypes, {})
+    if signature is None:
+        raise errors.TypingError(f"{twin.py_func.__qualname__} has no signature for arguments of types {argtypes}")
+    return tuple(signature.args)
 
 
 def _unsupported(error: BaseException) -> Unsupported | None:

@@ -7,14 +7,14 @@ Unsure  refuses: a `TypeError` or `ValueError` names the argument, before the de
 
 The written functions read like this, for `grad` of `f(x, w)` that writes `w`:
 
-    a0 = arguments[0]
-    a1 = arguments[1]
-    if overlap(a1, a0):
-        raise ValueError("grad(f): the arguments 'w' and 'x' overlap, and f writes 'w'")
-    p1 = duplicate(a1)
+    a0 = arguments[1]
+    a1 = arguments[2]
+    if overlap(a0, a1):
+        raise ValueError("grad(f): argument 'x' and argument 'w' overlap, and argument 'w' is written: ...")
+    p1 = duplicate(a1, a1)
     s0 = zeros(a0)
     s1 = zeros(p1)
-    code, excinfo, mismatch, out, adjoints = reverse(callee, (a0, p1), (s0, s1), 1.0)
+    code, excinfo, mismatch, out, adjoints = reverse(callee, (None, a0, p1), (s0, s1), 1.0)
     ...
     return s0
 """
@@ -48,7 +48,8 @@ class Gradient(Plan):
         wrapper.__doc__ = f"{what} of `{self.primal.py_func.__name__}` with respect to {names}." + _original(self)
 
     def write(self, argument_types: Types) -> FunctionType:
-        call = CopiedInputs(self, argument_types, self.positions, "arguments[{}]")
+        access = [f"arguments[{index}]" for index in range(1, 1 + len(argument_types))]
+        call = CopiedInputs(self, argument_types, self.positions, access)
         result = call.result
         if not abi.is_float(result):
             advice = ("it returns None: use vjp(f, outputs=...) for results that are arguments"
@@ -120,13 +121,13 @@ class ForwardProduct(_Product):
                           if any(not isinstance(leaf, types.NoneType) for _, leaf in abi.leaves(ty)))
         for name, primal, tangent in zip(self.argument_names, primal_types, tangent_types, strict=True):
             match(self.name, f"the tangent of argument '{name}'", primal, tangent)
-        call = CopiedInputs(self, primal_types, perturbed, "arguments[0][{}]", self.outputs)
+        call = CopiedInputs(self, primal_types, perturbed, _entries("arguments[1]", primals), self.outputs)
         call.what = "tangent"
         self.check_outputs(primal_types, call.result)
         call.differentiate("forward")
         call.prepare()
         for position, ty in enumerate(tangent_types):
-            call.make_shadow(position, ty, f"arguments[1][{position}]")
+            call.make_shadow(position, ty, f"arguments[2][{position}]")
         call.forward()
         if self.outputs is None:
             call.body.line("return out, out_dot")
@@ -157,7 +158,7 @@ class ReverseProduct(_Product):
                            if abi.has_floats(ty) or any(abi.is_complex(leaf) for _, leaf in abi.leaves(ty)))
             if not wanted:
                 raise TypeError(f"{self.name}: no argument is a float or an array of floats")
-        call = CopiedInputs(self, primal_types, wanted, "arguments[0][{}]", self.outputs)
+        call = CopiedInputs(self, primal_types, wanted, _entries("arguments[1]", primals), self.outputs)
         call.what = "cotangent"
         result = call.result
         self.check_outputs(primal_types, result)
@@ -166,14 +167,14 @@ class ReverseProduct(_Product):
             call.differentiate("reverse", cotangents)
             call.prepare()
             call.make_shadows()
-            call.reverse("arguments[1]", cotangents)
+            call.reverse("arguments[2]", cotangents)
             out = "out"
         else:
             self._match_outputs(call, self.outputs, cotangents)
             call.differentiate("reverse")
             call.prepare()
             for index, position in enumerate(self.outputs):
-                call.make_shadow(position, cotangents.types[index], f"arguments[1][{index}]")
+                call.make_shadow(position, cotangents.types[index], f"arguments[2][{index}]")
             call.make_shadows()
             call.reverse("None")
             out = f"({''.join(f'{call.primals[position]}, ' for position in self.outputs)})"
@@ -188,6 +189,10 @@ class ReverseProduct(_Product):
                             f"{describe(cotangents)}")
         for position, ty in zip(outputs, cotangents.types, strict=True):
             match(self.name, f"the cotangent of output '{call.names[position]}'", call.given[position], ty)
+
+
+def _entries(access: str, ty: types.Type) -> list[str]:
+    return [f"{access}[{index}]" for index in range(len(ty))]
 
 
 def _original(plan: Plan) -> str:

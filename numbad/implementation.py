@@ -60,7 +60,7 @@ class Inputs:
 
     def forward(self) -> None:
         """Lines that leave the result in `out` and its tangent in `out_dot`."""
-        self._call("code, excinfo, out, given_dot = forward(callee, ({primals}), ({shadows}))")
+        self._call("code, excinfo, out, given_dot = forward(callee, (None, {primals}), ({shadows}))")
 
         def leaf_tangent(path, leaf):
             given = f"given_dot{indices(path)}"
@@ -76,7 +76,8 @@ class Inputs:
 
     def reverse(self, seeds: str, seeds_type: types.Type = types.none) -> None:
         """Lines that leave the result in `out` and the adjoints of floats in `adjoints`."""
-        self._call(f"code, excinfo, mismatch, out, adjoints = reverse(callee, ({{primals}}), ({{shadows}}), {seeds})")
+        self._call("code, excinfo, mismatch, out, adjoints = "
+                   f"reverse(callee, (None, {{primals}}), ({{shadows}}), {seeds})")
         seeded = [path for path, leaf in abi.leaves(self.result) if abi.is_float_array(leaf)]
         for number, path in enumerate(seeded, 1):
             if not isinstance(at(seeds_type, path), types.NoneType):
@@ -128,7 +129,7 @@ class CopiedInputs(Inputs):
     what = "shadow"
     """What the shadows are that the caller gives, in messages."""
 
-    def __init__(self, plan: Plan, given: Types, active: Iterable[int], access: str,
+    def __init__(self, plan: Plan, given: Types, active: Iterable[int], access: list[str],
                  outputs: tuple[int, ...] | None = None):
         super().__init__(plan, tuple(abi.mirrored(ty, _contiguous) for ty in given), (*active, *(outputs or ())))
         self.given, self.access, self.outputs = given, access, outputs or ()
@@ -137,7 +138,7 @@ class CopiedInputs(Inputs):
         """Lines for the primals: check that nothing written overlaps another argument, then copy."""
         self.written |= frozenset(self.outputs)
         for position in range(len(self.given)):
-            self.body.line(f"a{position} = {self.access.format(position)}")
+            self.body.line(f"a{position} = {self.access[position]}")
         self.refuse_overlaps([(self.title(position, path), f"a{position}{indices(path)}", position in self.written)
                               for position, ty in enumerate(self.given) for path, leaf in abi.leaves(ty)
                               if isinstance(leaf, types.Array)])

@@ -104,13 +104,13 @@ class InPlace(Plan):
         """Lines that unwrap primals and shadows; a written array may share memory with no other one."""
         primals, shadows = [], []
         for position, ty in enumerate(argument_types):
-            call.body.line(f"a{position} = arguments[{position}][0]")
+            call.body.line(f"a{position} = arguments[{position + 1}][0]")
             call.primals[position] = f"a{position}"
             is_written = position in call.written
             primals += [(call.title(position, path), f"a{position}{indices(path)}", is_written)
                         for path, leaf in abi.leaves(call.types[position]) if isinstance(leaf, types.Array)]
             if ty.instance_class is Dup:
-                call.body.line(f"s{position} = arguments[{position}][1]")
+                call.body.line(f"s{position} = arguments[{position + 1}][1]")
                 call.shadows[position] = f"s{position}"
                 shadows += [(f"the shadow of {call.title(position, path)}", f"s{position}{indices(path)}",
                              mode == "reverse" or is_written)

@@ -1,6 +1,6 @@
 """Calls of a derivative from Numba code: its LLVM text is linked into the caller's library.
 
-Given   a `Derivative`, as a compile-time constant, and the primal arguments and shadows as tuples.
+Given   a `Derivative`, as a compile-time constant, and the primal arguments (behind a None) and shadows as tuples.
 Gives   `forward` and `reverse`, callable in compiled code only. They never raise: they return the primal's status code
         and exception pointer in front of their results, for `failed` and `propagate`. A caller that tests the status
         before it raises lets Numba release the arrays that are live: a raise inside the call would leak them.
@@ -197,10 +197,10 @@ class _Call:
         convention = context.call_conv
         self.signature = convention.get_function_type(callee.result, self.types)
         given, value = primals
-        for ty, other in zip(self.types, given.types, strict=True):
+        for ty, other in zip(self.types, given.types[1:], strict=True):
             abi.check_primal(ty, other)
         values = [context.cast(builder, builder.extract_value(value, index), given.types[index], ty)
-                  for index, ty in enumerate(self.types)]
+                  for index, ty in enumerate(self.types, 1)]
         self.arguments = list(convention._get_arg_packer(self.types).as_arguments(builder, values))
         given, value = shadows
         self.shadows = dict(enumerate(

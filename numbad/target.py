@@ -248,7 +248,13 @@ def twin(user: dispatcher.Dispatcher) -> Twin:
     if not isinstance(user, dispatcher.Dispatcher) or type(user).targetdescr is not registry.cpu_target:
         what = "a `with objmode` block" if isinstance(user, dispatcher.LiftedCode) else f"a {type(user).__name__}"
         raise Unsupported(f"{what} in the function {getattr(user, '__name__', user.py_func.__name__)}")
-    return _twin(user, lambda d: Twin(d.py_func, dict(d.locals), _options(d), d._compiler.pipeline_class))
+    known = _TWIN in user.__dict__
+    private = _twin(user, lambda d: Twin(d.py_func, dict(d.locals), _options(d), d._compiler.pipeline_class))
+    if not known and not user._can_compile:
+        for signature in user.nopython_signatures:      # declared by the user: calls cast their arguments
+            private.compile(signature)
+        private.disable_compile()
+    return private
 
 
 def twinned(ty: types.Type) -> types.Type:

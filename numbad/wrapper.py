@@ -2,7 +2,8 @@
 
 Given   a `Plan`: what is computed from the arguments, once their types are known.
 Gives   a dispatcher with the parameters that the plan names. Its Python function is one line, `apply(plan, arguments)`,
-        and `apply` is overloaded: when types are known the plan writes the implementation for them. So it can be called
+        and `apply` is overloaded: when types are known the plan writes the implementation for them. (`arguments` begins
+        with None, since Numba warns of any tuple that begins with a function.) So it can be called
         from Python and from compiled code, and can be differentiated again like any other Numba function.
 Unsure  the plan's errors reach the caller from Python unchanged: the plan is asked before Numba types the wrapper.
 """
@@ -10,13 +11,16 @@ Unsure  the plan's errors reach the caller from Python unchanged: the plan is as
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FunctionType
 from uuid import uuid4
 
 from numba.core import config, sigutils, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaExperimentalFeatureWarning
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.typeof import typeof, typeof_impl
 from numba.extending import overload
@@ -60,7 +64,7 @@ class Plan:
         raise NotImplementedError
 
     def write(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
-        """The implementation `(plan, arguments)` for arguments of these types."""
+        """The implementation `(plan, arguments)` for arguments of these types; the first is `arguments[1]`."""
         raise NotImplementedError
 
     def implementation(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
@@ -77,7 +81,7 @@ def apply(plan: Plan, arguments: tuple):
 @overload(apply, inline="always")
 def _apply(plan, arguments):
     if isinstance(plan, StaticType) and isinstance(plan.static.value, Plan):
-        return plan.static.value.implementation(tuple(map(_given, arguments.types)))
+        return plan.static.value.implementation(tuple(map(_given, arguments.types[1:])))
 
 
 class _StaticPlan(Static):
@@ -103,7 +107,7 @@ class DerivativeDispatcher(CPUDispatcher):
         # Names that a parameter of a user's function will not have.
         names = {"__numbad_apply": apply, "__numbad_plan": _StaticPlan(plan)}
         wrapper = define(_identifier(f"{plan.kind}_{plan.primal.py_func.__name__}"), parameter_text(plan.signature),
-                         [f"return __numbad_apply(__numbad_plan, ({arguments}))"], names)
+                         [f"return __numbad_apply(__numbad_plan, (None, {arguments}))"], names)
         wrapper.__module__ = plan.primal.py_func.__module__
         wrapper.__qualname__ = wrapper.__name__
         plan.finish(wrapper)
@@ -112,10 +116,14 @@ class DerivativeDispatcher(CPUDispatcher):
     def __reduce__(self):
         return derivative_dispatcher, (type(self.plan), self.plan.primal, *self.plan.options)
 
+    def typeof_pyval(self, val):
+        with _functions_in_tuples():
+            return super().typeof_pyval(val)
+
     def compile(self, sig):
         refuse_without_jit(self.plan.name)
         argument_types, _ = sigutils.normalize_signature(sig)
-        with global_compiler_lock:
+        with global_compiler_lock, _functions_in_tuples():
             if tuple(argument_types) not in self.overloads and self._can_compile:
                 self.plan.implementation(tuple(map(_given, argument_types)))
             return super().compile(sig)
@@ -165,6 +173,14 @@ def dispatcher_of(function: Callable, kind: str) -> Dispatcher:
 def refuse_without_jit(name: str) -> None:
     if config.DISABLE_JIT:
         raise Unsupported(f"{name} needs compiled code, and NUMBA_DISABLE_JIT is set: unset it")
+
+
+@contextmanager
+def _functions_in_tuples() -> Iterator[None]:
+    """Without Numba's warning about tuples of functions: `jvp` and `vjp` take all arguments in a tuple."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
+        yield
 
 
 def _given(ty: types.Type) -> types.Type:

@@ -3,7 +3,7 @@
 Given   LLVM text as LLVM prints it: one instruction per line.
 Gives   `protect`: the text in which no simplification can rest on the outcome of a floating-point comparison;
         `restore`: the comparisons again.
-Unsure  raises: a type of operand that LLVM does not have is a bug.
+Unsure  raises: LLVM prints no comparison that cannot be read here.
 
 LLVM knows that x is 1.0 where `x == 1.0` holds, or where `x <= 1.0 and x >= 1.0` does, and so turns
 
@@ -69,6 +69,8 @@ def restore_constant(text: str) -> str:
 def _compare(match: re.Match, only_literals: bool = False) -> str:
     first, second, rest = _operands(match["arguments"])
     left, right = _TYPE_AND_VALUE.fullmatch(first), _TYPE_AND_VALUE.fullmatch(second)
+    if left is None or right is None:
+        raise ValueError(f"cannot read the comparison in: {match[0].strip()}")
     if only_literals and not (_is_literal(left["value"]) and _is_literal(right["value"])):
         return match[0]
     *flags, predicate, _ = match["kind"].split(".")

@@ -147,15 +147,14 @@ def _body(blocks: dict[str, _Block], header: str, latch: str) -> set[str] | None
 def _trips(header: _Block, latch: _Block) -> int:
     """How often the body runs, if that is a constant up to `TRIPS`; else 0."""
     branch = _LATCH.match(latch.text.rpartition("\n")[2])
-    test = branch and _defined(latch, branch["test"], r"icmp (?:samesign )?(\w+) i\d+ (\S+), (-?\d+)")
-    if not test:
+    test = _defined(latch, branch["test"], r"icmp (?:samesign )?(\w+) i\d+ (\S+), (-?\d+)") if branch else None
+    if not branch or not test:
         return 0
     for counter in re.finditer(rf"^  (%(?:{NAME})) = phi i\d+ (\[.*)$", header.text, re.M):
         incoming = {block: value for value, block in re.findall(rf"\[ (\S+), %({NAME}) \]", counter[2])}
         following = incoming.pop(latch.name, "")
-        step = re.escape(counter[1]) + r", (-?\d+)"
-        step = _defined(latch, following, r"add (?:\w+ )*i\d+ " + step) or \
-            _defined(header, following, r"add (?:\w+ )*i\d+ " + step)
+        increment = rf"add (?:\w+ )*i\d+ {re.escape(counter[1])}, (-?\d+)"
+        step = _defined(latch, following, increment) or _defined(header, following, increment)
         starts = set(incoming.values())
         if step and len(starts) == 1 and test[2] in (counter[1], following):
             start = starts.pop()

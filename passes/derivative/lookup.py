@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numbad.passes.derivative.needs import Count, Item, Shadow, Snapshot
+from numbad.passes.derivative.needs import Base, Count, Item, Iteration, Shadow, Snapshot, Trips
 from numbad.passes.derivative.plan import Plan, item_type
+from numbad.passes.derivative.tape import place_in_array
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder
 from numbad.passes.ir.instructions import GetElementPtr, Instruction, Phi
-from numbad.passes.ir.types import I64
-from numbad.passes.ir.values import Named, Value
+from numbad.passes.ir.types import I64, size_of
+from numbad.passes.ir.values import Named, Value, integer
 
 
 class Lookup:
@@ -44,8 +45,14 @@ class Lookup:
         return self._known[item]
 
     def _parts(self, item: Item) -> list[Item]:
+        if self.plan.is_indexed(item):
+            loop = self.plan.level(item)
+            assert loop is not None
+            return [Base(loop), Trips(loop), Iteration(loop)]
         if item not in self.plan.recomputed:
             return []
+        if isinstance(item, Count):
+            return [self.plan.laws[item.loop].start, self.plan.laws[item.loop].bound]
         if isinstance(item, Snapshot):
             return [item.call.arguments[item.position]]
         value = item.value if isinstance(item, Shadow) else item
@@ -53,7 +60,7 @@ class Lookup:
         law = self.plan.affine.get(value)
         if law is not None:
             start: Item = Shadow(law.start) if isinstance(item, Shadow) else law.start
-            return [start, law.step, self._count(value)]
+            return [start, law.step, self._iteration(value)]
         return [self._part(item, o) for o in value.operands if not self._stays(o)]
 
     @staticmethod
@@ -64,19 +71,24 @@ class Lookup:
     def _part(item: Item, operand: Value) -> Item:
         return Shadow(operand) if isinstance(item, Shadow) and operand.type.is_pointer else operand
 
-    def _count(self, phi: Value) -> Count:
+    def _iteration(self, phi: Value) -> Iteration:
         assert isinstance(phi, Phi) and phi.block is not None
         loop = self.plan.loops.innermost[phi.block]
         assert loop is not None
-        return Count(loop)
+        return Iteration(loop)
 
     def _write(self, item: Item) -> Value:
         if item in self.slots:
             return self.builder.load(item_type(item), self.slots[item])
+        if self.plan.is_indexed(item):
+            return self._indexed(item)
         if item not in self.plan.recomputed:
             if not self.plan.is_free(item):
                 raise Bug(f"the plan of {self.plan.function} does not have {item}")
             return self.free(item)
+        if isinstance(item, Count):
+            trips = self.plan.laws[item.loop].write(self.builder, self._known)  # type: ignore[arg-type]
+            return self.builder.binary("sub", trips, integer(I64, 1))
         if isinstance(item, Snapshot):
             return self._known[item.call.arguments[item.position]]
         value = item.value if isinstance(item, Shadow) else item
@@ -95,9 +107,16 @@ class Lookup:
             twin.flags = ()
         return self.builder.insert(twin)
 
+    def _indexed(self, item: Item) -> Value:
+        loop, type = self.plan.level(item), item_type(item)
+        assert loop is not None
+        place = place_in_array(self.builder, self._known[Base(loop)], self._known[Trips(loop)],
+                               self.plan.record(loop).offsets[item], type, self._known[Iteration(loop)])
+        return self.builder.load(type, place, align=min(8, size_of(type)))
+
     def _affine(self, item: Item, phi: Instruction) -> Value:
         law = self.plan.affine[phi]
-        count = self._known[self._count(phi)]
+        count = self._known[self._iteration(phi)]
         step = self._known[law.step]
         start = self._known[Shadow(law.start) if isinstance(item, Shadow) else law.start]
         if law.source is not None:

@@ -63,7 +63,28 @@ class Returned:
     call: Call
 
 
-Item = Value | Shadow | Edge | Count | Snapshot | Returned
+@dataclass(frozen=True)
+class Iteration:
+    """The number of the iteration of a loop in which the reverse sweep is."""
+
+    loop: Loop
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where the arrays of a loop with a known trip count are."""
+
+    loop: Loop
+
+
+@dataclass(frozen=True)
+class Trips:
+    """How long the arrays of a loop with a known trip count are."""
+
+    loop: Loop
+
+
+Item = Value | Shadow | Edge | Count | Snapshot | Returned | Iteration | Base | Trips
 
 
 @dataclass(frozen=True)

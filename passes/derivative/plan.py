@@ -6,6 +6,9 @@ Gives   Plan: the items to store, per loop (a value is stored once in each itera
         It decides only; `reverse` writes. `str(plan)` explains.
 Unsure  stores: that is always right.
 
+A loop whose trip count is known before it starts has one piece of tape, an array for each item, indexed by the iteration
+(both sweeps then run through memory with unit stride and without calls); other loops push a record in each iteration.
+
 The baseline: integers, addresses and comparisons are computed again; floats are stored, but for cheap operations on
 what is there anyway; a load is repeated only from an argument's memory that nothing in the call graph writes.
 """
@@ -17,9 +20,10 @@ from dataclasses import dataclass, field
 
 from numbad.passes.analysis.induction import Affine, affine
 from numbad.passes.analysis.loops import Loop
+from numbad.passes.analysis.trips import Trip, trip
 from numbad.passes.canonical import is_normal_return
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Count, Edge, Item, Needs, Returned, Shadow, Snapshot
+from numbad.passes.derivative.needs import Base, Count, Edge, Item, Iteration, Needs, Returned, Shadow, Snapshot, Trips
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load, Phi
 from numbad.passes.ir.types import I1, I32, I64, PTR, Type, size_of
@@ -41,6 +45,7 @@ class Options:
 
     repeat_loads: bool = True
     recompute_floats: bool = True
+    count_trips: bool = True
 
 
 def item_type(item: Item) -> Type:
@@ -51,8 +56,10 @@ def item_type(item: Item) -> Type:
             return I32
         case Count():
             return I64
-        case Snapshot():
+        case Snapshot() | Base():
             return PTR
+        case Iteration() | Trips():
+            return I64
         case Returned():
             return I1
     return item.type
@@ -86,6 +93,7 @@ class Plan:
         self.stored: dict[Item, None] = {}
         self.recomputed: dict[Item, None] = {}
         self.affine: dict[Value, Affine] = {}
+        self.laws = {loop: law for loop in self.loops.loops if (law := self._trip(loop)) is not None}
         if sum(map(is_normal_return, function.blocks)) > 1:
             self.stored[Edge(None)] = None
         floats: dict[Item, None] = {}
@@ -94,8 +102,26 @@ class Plan:
         self.records: dict[Loop | None, Record] = {}
         for item in self.stored:
             self.records.setdefault(self.level(item), Record()).items.append(item)
+        self.trips: dict[Loop, Trip] = {}
+        for loop in reversed(self.loops.loops):  # inner before outer, which keep where the arrays of the inner are
+            if loop in self.laws and loop in self.records:
+                self.trips[loop] = self.laws[loop]
+                self.stored[Base(loop)] = None
+                self.records.setdefault(loop.parent, Record()).items.append(Base(loop))
         for record in self.records.values():
             record.close()
+
+    def _trip(self, loop: Loop) -> Trip | None:
+        """The trip count of a loop that is left normally on one edge only (exceptions end everything)."""
+        if not self.options.count_trips or loop in self.needs.inert_loops:
+            return None
+        live = self.needs.live
+        exits = [(b, s) for b in loop.blocks if b in live for s in b.successors if s in live and s not in loop.blocks]
+        return trip(loop, *exits[0]) if len(exits) == 1 else None
+
+    def is_indexed(self, item: Item) -> bool:
+        """The item has a place on the tape for each iteration, allocated before its loop."""
+        return item in self.stored and self.level(item) in self.trips
 
     def level(self, item: Item) -> Loop | None:
         """The innermost loop in each of whose iterations the item has a new value."""
@@ -106,7 +132,7 @@ class Plan:
                 return self.level(call)
             case Edge(block=block):
                 return None if block is None else self.loops.innermost[block]
-            case Count(loop=loop):
+            case Count(loop=loop) | Base(loop=loop):
                 return loop.parent
             case Instruction():
                 assert item.block is not None
@@ -156,6 +182,9 @@ class Plan:
         """What an item can be computed from; None if it has to be stored."""
         if isinstance(item, Shadow):
             return self._shadow_parts(item.value)
+        if isinstance(item, Count):
+            known = self.laws.get(item.loop)
+            return [known.start, known.bound] if known is not None else None
         if isinstance(item, Snapshot):
             pointer = item.call.arguments[item.position]
             return [pointer] if self.options.repeat_loads and self.is_constant_memory(pointer) else None
@@ -213,7 +242,8 @@ class Plan:
     def __str__(self) -> str:
         lines = [f"plan of {self.function}"]
         for loop, record in self.records.items():
-            where = "once" if loop is None else f"each iteration of {loop.header}"
+            how = " (indexed by the iteration)" if loop in self.trips else ""
+            where = "once" if loop is None else f"each iteration of {loop.header}{how}"
             lines.append(f"  stored {where}: {record.size} bytes")
             lines += [f"    {_spell(item)}" for item in record.offsets]
         lines.append("  computed again: " + ", ".join(map(_spell, self.recomputed)))
@@ -228,6 +258,8 @@ def _spell(item: Item) -> str:
             return f"the edge into {block}" if block is not None else "the return taken"
         case Count(loop=loop):
             return f"the count of {loop.header}"
+        case Base(loop=loop):
+            return f"the address of the arrays of {loop.header}"
         case Snapshot(call=call, position=position):
             return f"a copy of {call.arguments[position]} at {call}"
         case Returned(call=call):

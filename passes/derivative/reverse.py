@@ -19,12 +19,13 @@ from dataclasses import dataclass
 
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.canonical import returns_status
+from numbad.passes.analysis.loops import Loop
 from numbad.passes.derivative.adjoint_rules import AdjointRules
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.duals import new_function
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Count, Edge, Item, Needs, Shadow, Way
+from numbad.passes.derivative.needs import Count, Edge, Item, Iteration, Needs, Shadow, Trips, Way
 from numbad.passes.derivative.plan import Options, Plan, Record, item_type
 from numbad.passes.derivative.sweep import ForwardSweep, Slots
 from numbad.passes.derivative.tape import tape_function
@@ -263,13 +264,15 @@ class ReverseSweep:
             self._go(Edge(block), targets)
             return
         around = self.needs.way_of(block, loop.latch)
-        first = self.builder.compare("icmp", "eq", self.builder.load(I64, self.slots[Count(loop)]), i64(0))
+        iteration = self.builder.load(I64, self.slots[Iteration(loop)])
+        first = self.builder.compare("icmp", "eq", iteration, i64(0))
         self.builder.branch_if(first, targets[1 - around], targets[around])
 
     def _go(self, edge: Edge, targets: list[Block]) -> None:
         if len(targets) == 1:
             self.builder.branch(targets[0])
             return
+        self.lookup.forget()
         number = self.lookup(edge)
         self.builder.switch(number, targets[0], [(i32(n), target) for n, target in enumerate(targets) if n])
 
@@ -283,16 +286,31 @@ class ReverseSweep:
             self.adjoints.add(phi.incoming_from(predecessor), adjoint)
         loop = self.needs.loop_of_header(block)
         if loop is not None and predecessor in loop.blocks:
-            count = self.slots[Count(loop)]
-            self.builder.store(self.builder.binary("sub", self.builder.load(I64, count), i64(1)), count)
-            self.pop(self.plan.record(loop))
+            place = self.slots[Iteration(loop)]
+            self.builder.store(self.builder.binary("sub", self.builder.load(I64, place), i64(1)), place)
+            if loop not in self.plan.trips:
+                self.pop(self.plan.record(loop))
+        elif loop is not None and loop in self.plan.trips:
+            trips = self.builder.load(I64, self.slots[Trips(loop)])
+            bytes = self.builder.binary("mul", trips, i64(self.plan.record(loop).size))
+            self.builder.call(tape_function(self.facts.module, "pop"), [self.tape, bytes])
         elif block not in self.needs.bypass:
             left = [x for x in self.loops.left(predecessor, block) if x not in self.needs.inert_loops]
             for ended in reversed(left):
-                self.pop(self.plan.record(ended))
+                self.reenter(ended)
         self.builder.branch(self.blocks[way.source])
         self.builder.at_end(here)
         return start
+
+    def reenter(self, loop: Loop) -> None:
+        """Come back into the last iteration of a loop."""
+        self.lookup.forget()
+        last = self.lookup(Count(loop))
+        self.builder.store(last, self.slots[Iteration(loop)])
+        if loop not in self.plan.trips:
+            self.pop(self.plan.record(loop))
+            return
+        self.builder.store(self.builder.binary("add", last, i64(1)), self.slots[Trips(loop)])
 
     def pop(self, record: Record) -> None:
         """Take a record back from the tape into the slots."""

@@ -24,9 +24,9 @@ from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Count, Edge, Item, Returned, Shadow, Snapshot
+from numbad.passes.derivative.needs import Base, Count, Edge, Item, Iteration, Returned, Shadow, Snapshot, Trips
 from numbad.passes.derivative.plan import Plan, Record, item_type
-from numbad.passes.derivative.tape import MARK, TAPE, tape_function
+from numbad.passes.derivative.tape import MARK, TAPE, array_bytes, place_in_array, tape_function
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import constant_bool, i32, i64
 from numbad.passes.ir.function import Block, Function
@@ -45,7 +45,13 @@ class Slots(dict[Item, Value]):
     def __init__(self, plan: Plan, stack: Stack):
         super().__init__()
         for item in plan.stored:
-            self[item] = stack.place(item_type(item), "slot")
+            if not plan.is_indexed(item):
+                self[item] = stack.place(item_type(item), "slot")
+        for loop in plan.loops.loops:
+            if loop not in plan.needs.inert_loops:
+                self[Iteration(loop)] = stack.place(I64, "iteration")
+        for loop in plan.trips:
+            self[Trips(loop)] = stack.place(I64, "trips")
 
 
 class ForwardSweep:
@@ -63,6 +69,7 @@ class ForwardSweep:
         self.slots = Slots(plan, self.stack)
         self.live = set(facts.live[function])
         self.counts: dict[Loop, Phi] = {}
+        self.arrays: dict[Loop, tuple[Value, Value]] = {}  # of loops with a known trip count: where, how long
         self.turn = Block("turn")
         self.normal = [b for b in function.blocks if is_normal_return(b)]
         self._at_close: list[Callable[[], None]] = []
@@ -145,11 +152,11 @@ class ForwardSweep:
         """Copies of the factors of a matrix product."""
         product = blas.product_of(i)
         for position in product.factors if product is not None else ():
-            if Snapshot(i, position) in self.slots:
+            if Snapshot(i, position) in self.plan.stored:
                 bytes = blas.bytes_of(self.builder, i, position, self.copier.twin)
                 copy = self.memory("keep", bytes)
                 self.duals.copy_memory(copy, self.copier.twin(i.arguments[position]), bytes)
-                self.builder.store(copy, self.slots[Snapshot(i, position)])
+                self.keep_item(Snapshot(i, position), copy)
 
     def effect(self, i: Call) -> None:
         shadowed = self.facts.activity.is_shadowed
@@ -221,7 +228,8 @@ class ForwardSweep:
         if "dbg" in i.metadata:
             results.metadata["dbg"] = i.metadata["dbg"]
         self.fail_if(self.builder.extract(results, [0]))
-        self.builder.store(self.builder.extract(results, [1]), self.slots[Returned(i)])
+        if Returned(i) in self.plan.stored:
+            self.keep_item(Returned(i), self.builder.extract(results, [1]))
         if i.type != VOID:
             self.copier.values[i] = self.builder.extract(results, [2], i.name)
             if self.facts.activity.is_shadowed(i):
@@ -232,17 +240,28 @@ class ForwardSweep:
     # --- what the reverse sweep will read ---
 
     def keep(self, value: Value) -> None:
-        """Put an item into its slot as soon as it has its value."""
-        if value in self.slots:
-            self.builder.store(self.copier.twin(value), self.slots[value])
-        if Shadow(value) in self.slots:
-            self.builder.store(self.duals.of(value)[0], self.slots[Shadow(value)])
+        """Put an item into its place as soon as it has its value."""
+        if value in self.plan.stored:
+            self.keep_item(value, self.copier.twin(value))
+        if Shadow(value) in self.plan.stored:
+            self.keep_item(Shadow(value), self.duals.of(value)[0])
+
+    def keep_item(self, item: Item, value: Value) -> None:
+        if not self.plan.is_indexed(item):
+            self.builder.store(value, self.slots[item])
+            return
+        loop = self.plan.level(item)
+        assert loop is not None
+        base, trips = self.arrays[loop]
+        place = place_in_array(self.builder, base, trips, self.plan.record(loop).offsets[item], value.type,
+                               self.counts[loop])
+        self.builder.store(value, place, align=min(8, size_of(value.type)))
 
     def behind_phis(self, block: Block) -> None:
         loop = self.needs.loop_of_header(block)
         if loop is not None:
             self.count(loop, block)
-        if Edge(block) in self.slots:
+        if Edge(block) in self.plan.stored:
             self.number_edges(block)
         for phi in block.phis:
             self.keep(phi)
@@ -265,7 +284,7 @@ class ForwardSweep:
             for source, arrival in self.copier.arrivals(block):
                 number.add_incoming(i32(self.needs.way_of(block, source)), arrival)
         self._at_close.append(close)
-        self.builder.store(number, self.slots[Edge(block)])
+        self.keep_item(Edge(block), number)
 
     # --- control ---
 
@@ -289,17 +308,28 @@ class ForwardSweep:
         back = self.needs.loop_of_header(target)
         if back is not None and source in back.blocks:
             ending.append(back)
-        if not leaves and not any(self.plan.record(loop).size for loop in ending):
+        entering = back if back in self.plan.trips and back not in ending else None
+        if not leaves and entering is None and not any(map(self.is_pushed, ending)):
             return None
         start = self.target.append(Block(f"{source.name}.{target.name}"))
         self.builder.at_end(start)
         for loop in ending:
-            self.push(self.plan.record(loop))
-            if loop is not back and Count(loop) in self.slots:
-                self.builder.store(self.counts[loop], self.slots[Count(loop)])
+            if self.is_pushed(loop):
+                self.push(self.plan.record(loop))
+            if loop is not back and Count(loop) in self.plan.stored:
+                self.keep_item(Count(loop), self.counts[loop])
+        if entering is not None:
+            trips = self.plan.trips[entering].write(self.builder, self.copier.values)
+            bytes = array_bytes(self.builder, trips, self.plan.record(entering).size)
+            self.arrays[entering] = self.memory("push", bytes), trips
+            self.keep_item(Base(entering), self.arrays[entering][0])
         self.copier.edges[source, target] = self.builder.block
         self.builder.branch(self.copier.first[target])
         return start
+
+    def is_pushed(self, loop: Loop) -> bool:
+        """Each iteration of the loop pushes a record."""
+        return bool(self.plan.record(loop).size) and loop not in self.plan.trips
 
     def push(self, record: Record) -> None:
         if not record.size:
@@ -369,7 +399,7 @@ class ForwardSweep:
                 shadow = self.builder.phi(returned[0].type, name="value.shadow")
                 for block, operand in zip(self.normal, returned, strict=True):
                     shadow.add_incoming(self.duals.of(operand)[0], self.copier.last[block])
-        if Edge(None) in self.slots:
+        if Edge(None) in self.plan.stored:
             self.builder.store(number, self.slots[Edge(None)])
         return value, shadow
 

@@ -17,9 +17,10 @@ The functions are `linkonce_odr`, the same text in every derivative of one versi
 
 from __future__ import annotations
 
-from numbad.passes.ir.function import Function
-from numbad.passes.ir.types import I64, PTR, VOID, ArrayType, FunctionType
-from numbad.passes.ir.function import Module
+from numbad.passes.ir.builder import Builder, i64
+from numbad.passes.ir.function import Function, Module
+from numbad.passes.ir.types import I64, PTR, VOID, ArrayType, FunctionType, Type
+from numbad.passes.ir.values import Value
 
 TAPE = ArrayType(8, I64)
 MARK = ArrayType(3, I64)
@@ -34,6 +35,18 @@ SIGNATURES = {
     "numbad.tape.rewind": FunctionType(VOID, (PTR, PTR)),
     "numbad.tape.release": FunctionType(VOID, (PTR,)),
 }
+
+
+def array_bytes(builder: Builder, trips: Value, size: int) -> Value:
+    """trips * size, or more than can be had if that would overflow."""
+    too_many = builder.compare("icmp", "ugt", trips, i64(1 << 47))
+    return builder.select(too_many, i64(-1), builder.binary("mul", trips, i64(size)))
+
+
+def place_in_array(builder: Builder, base: Value, trips: Value, offset: int, type: Type, iteration: Value) -> Value:
+    """Where an item of one iteration lies: behind the arrays of the items with smaller offsets."""
+    start = builder.offset(base, builder.binary("mul", trips, i64(offset)))
+    return builder.element(type, start, iteration)
 
 
 def tape_function(module: Module, operation: str) -> Function:

@@ -62,6 +62,16 @@ def integer(n):
     return n + 1
 
 
+@njit
+def applied(f, x):
+    return f(x)
+
+
+@njit
+def cube(x):
+    return x**3
+
+
 def same(got, expected):
     assert type(got) is type(expected), (got, expected)
     if isinstance(expected, tuple):
@@ -90,6 +100,13 @@ def test_vjp_of_scalars():
     same(nd.vjp(product)((2.0, 3, 5.0), 2), (30.0, (30.0, None, 12.0)))
     same(nd.vjp(product, argnums="y")((2.0, 3, 5.0), 1.0), (30.0, (None, None, 6.0)))
     same(nd.vjp(product, argnums=(2, 0))((2.0, 3, 5.0), 1.0), (30.0, (15.0, None, 6.0)))
+
+
+def test_function_as_argument():
+    same(nd.grad(applied, "x")(cube, 2.0), 12.0)
+    same(nd.jvp(applied)((cube, 2.0), (None, 1.0)), (8.0, 12.0))
+    same(nd.vjp(applied)((cube, 2.0), 1.0), (8.0, (None, 12.0)))
+    same(nd.autodiff(applied, "reverse")(nd.Const(cube), nd.Active(2.0)), (8.0, (12.0,)))
 
 
 def test_array_result():

@@ -234,6 +234,22 @@ def test_signature_names_the_users_functions():
     assert lower(lambda f, x: f(x), argtypes).signature.args == argtypes
 
 
+@njit("float64(float64)")
+def declared(x):
+    return x * x
+
+
+def test_declared_signatures_cast_their_arguments():
+    lowered = lower(declared, (int64,))
+    assert lowered.signature == float64(float64)
+    assert [each.leaf for each in lowered.parameters] == [float64]
+    inside = lower(lambda n: declared(n), (int64,))
+    assert inside.signature == float64(int64)
+    assert "sitofp" in prepared(inside.text, inside.entry, machine())
+    with pytest.raises(errors.TypingError, match="declared"):
+        lower(declared, (A1,))
+
+
 def test_source():
     lowered = lower(row_sum, (A2, int64))
     code = row_sum.py_func.__code__

@@ -1,0 +1,490 @@
+"""The plan: what is kept on the tape, how often, and what is computed again.
+
+Each program says in its comments what the plan has to do with a value: `stored` (with the loop in each of whose iterations),
+`again`; what has no note is not needed at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from analysis.notes import Notes
+from numbad.passes.derivative.facts import Task, gather
+from numbad.passes.derivative.needs import Count, Edge, Item, Needs, Shadow
+from numbad.passes.derivative.plan import Options, Plan
+from numbad.passes.ir.types import DOUBLE
+from numbad.passes.ir.values import Argument, Named
+
+STORE_ALL = Options(**{name: False for name in Options.__dataclass_fields__})
+
+LINEAR = """
+define i32 @f(ptr %result, ptr %error, ptr %x, double %k, i64 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %loop ]          ; again
+  %sum = phi double [ 0.0, %entry ], [ %sum.next, %loop ]
+  %at = getelementptr double, ptr %x, i64 %i              ; shadow again
+  %a = load double, ptr %at
+  %b = fmul double %a, %k
+  %c = fsub double %b, 3.0
+  %d = fdiv double %c, %k
+  %sum.next = fadd double %sum, %d
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %n
+  br i1 %more, label %loop, label %done
+done:
+  %last = phi double [ %sum.next, %loop ]
+  store double %last, ptr %result
+  ret i32 0
+}
+"""
+
+STRAIGHT = """
+declare double @llvm.sin.f64(double)
+declare double @llvm.exp.f64(double)
+
+define i32 @f(ptr %result, ptr %error, double %x, double %k) {
+  %square = fmul double %x, %x                            ; again
+  %sine = call double @llvm.sin.f64(double %square)       ; stored
+  %power = call double @llvm.exp.f64(double %k)           ; stored
+  %product = fmul double %sine, %power
+  %sum = fadd double %product, %k                         ; stored
+  %shifted = fsub double %sine, %k                        ; again
+  %further = fmul double %sum, %shifted                   ; again
+  %last = fmul double %further, %sine
+  store double %last, ptr %result
+  ret i32 0
+}
+"""
+
+RECURRENCE = """
+declare double @llvm.sin.f64(double)
+
+define i32 @f(ptr %result, ptr %error, double %x, i64 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %loop ]
+  %y = phi double [ %x, %entry ], [ %y.next, %loop ]      ; stored in loop
+  %sine = call double @llvm.sin.f64(double %y)            ; stored in loop
+  %y.next = fmul double %sine, %y
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %n
+  br i1 %more, label %loop, label %done
+done:
+  %last = phi double [ %y.next, %loop ]                   ; stored
+  %square = fmul double %last, %last
+  store double %square, ptr %result
+  ret i32 0
+}
+"""
+
+NEST = """
+declare double @llvm.sin.f64(double)
+
+define i32 @f(ptr %result, ptr %error, ptr %x, ptr %lengths, i64 %n) {
+entry:
+  br label %outer
+outer:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %outer.end ]             ; again
+  %total = phi double [ 0.0, %entry ], [ %total.next, %outer.end ]
+  %length.at = getelementptr i64, ptr %lengths, i64 %i            ; again
+  %length = load i64, ptr %length.at                              ; again
+  br label %inner
+inner:
+  %j = phi i64 [ 0, %outer ], [ %j.next, %inner ]                 ; again
+  %part = phi double [ 1.0, %outer ], [ %part.next, %inner ]      ; stored in inner
+  %index = add i64 %i, %j                                         ; again
+  %at = getelementptr double, ptr %x, i64 %index                  ; again; shadow again
+  %a = load double, ptr %at                                       ; again
+  %part.next = fmul double %part, %a
+  %j.next = add i64 %j, 1
+  %more.inner = icmp slt i64 %j.next, %length
+  br i1 %more.inner, label %inner, label %outer.end
+outer.end:
+  %row = phi double [ %part.next, %inner ]                        ; stored in outer
+  %sine = call double @llvm.sin.f64(double %row)
+  %total.next = fadd double %total, %sine
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %n
+  br i1 %more, label %outer, label %done
+done:
+  %last = phi double [ %total.next, %outer.end ]
+  store double %last, ptr %result
+  ret i32 0
+}
+"""
+
+WRITTEN = """
+declare ptr @NRT_Allocate(i64)
+
+define i32 @f(ptr %result, ptr %error, ptr %x, ptr %y, i64 %n) {
+  %a = load double, ptr %x                                ; stored
+  %kept = load i64, ptr %y                                ; again
+  %at = getelementptr double, ptr %x, i64 %kept           ; shadow again
+  %square = fmul double %a, %a
+  store double %square, ptr %at
+  %heap = call ptr @NRT_Allocate(i64 %n)                  ; shadow stored
+  store double %square, ptr %heap
+  %b = load double, ptr %heap                             ; stored
+  %cube = fmul double %b, %b
+  store double %cube, ptr %result
+  ret i32 0
+}
+"""
+
+POINTERS = """
+define i32 @f(ptr %result, ptr %error, ptr %x, ptr %u, i64 %n, i1 %c) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %loop ]
+  %walk = phi ptr [ %x, %entry ], [ %walk.next, %loop ]           ; shadow again
+  %now = phi ptr [ %x, %entry ], [ %other, %loop ]                ; shadow stored in loop
+  %other = phi ptr [ %u, %entry ], [ %now, %loop ]
+  %sum = phi double [ 0.0, %entry ], [ %sum.next, %loop ]
+  %a = load double, ptr %walk
+  %b = load double, ptr %now
+  %chosen = select i1 %c, ptr %x, ptr %u                          ; shadow again
+  %d = load double, ptr %chosen
+  %part = fadd double %a, %b
+  %both = fadd double %part, %d
+  %sum.next = fadd double %sum, %both
+  %walk.next = getelementptr double, ptr %walk, i64 2
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %n
+  br i1 %more, label %loop, label %done
+done:
+  %last = phi double [ %sum.next, %loop ]
+  store double %last, ptr %result
+  ret i32 0
+}
+"""
+
+PROGRAMS = {name.lower(): text for name, text in list(globals().items())
+            if name.isupper() and isinstance(text, str)}
+KINDS = ("stored", "again", "shadow stored", "shadow again")
+
+
+def planned(notes: Notes, options: Options = Options(), name: str = "f", split: bool = False,  # noqa: B008
+            disjoint: bool = True, active: Iterable[str] = ("x", "u")) -> Plan:
+    entry = notes.function()
+    chosen = frozenset(k for k, a in enumerate(entry.arguments) if a.name in active)
+    contents = tuple((k, DOUBLE) for k in chosen if entry.arguments[k].type.is_pointer)
+    facts = gather(notes.module, Task("f", "reverse", chosen, contents, disjoint=disjoint))
+    function = notes.function(name)
+    return Plan(facts, function, Needs(facts, function), split, options)
+
+
+def place(plan: Plan, item: Item) -> str | None:
+    if item not in plan.stored:
+        return None
+    loop = plan.level(item)
+    return f"in {loop.header.name}" if loop is not None else ""
+
+
+def spelt(items: Iterable[Item], *kinds: type) -> set[str]:
+    """Edges and counts of a plan, by the names of their blocks."""
+    return {str((i.block if isinstance(i, Edge) else i.loop.header) or "return")  # type: ignore[union-attr]
+            for i in items if isinstance(i, kinds)}
+
+
+@pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
+def test_noted(text: str) -> None:
+    notes = Notes(text, *KINDS)
+    plan = planned(notes)
+    notes.check("stored", lambda s: place(plan, s))
+    notes.check("shadow stored", lambda s: place(plan, Shadow(s)))
+    notes.check("again", lambda s: "" if s in plan.recomputed else None)
+    notes.check("shadow again", lambda s: "" if Shadow(s) in plan.recomputed else None)
+
+
+@pytest.mark.parametrize("options", [Options(), STORE_ALL], ids=["default", "store all"])
+@pytest.mark.parametrize("text", PROGRAMS.values(), ids=PROGRAMS)
+def test_everything_that_is_needed_can_be_had(text: str, options: Options) -> None:
+    """Stored, free, or computed from what can be had; nothing twice; in a record with room for it."""
+    plan = planned(Notes(text, *KINDS), options)
+    assert not plan.stored.keys() & plan.recomputed.keys()
+
+    def known(item: Item) -> bool:
+        return item in plan.stored or item in plan.recomputed or plan.is_free(item)
+
+    assert all(map(known, plan.needs.items()))
+    for item in plan.recomputed:
+        assert all(map(known, plan._parts(item) or [])), item  # noqa: SLF001
+    placed = [item for record in plan.records.values() for item in record.offsets]
+    assert len(placed) == len(plan.stored) and set(placed) == set(plan.stored)
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+def stored_names(plan: Plan) -> set[str]:
+    return {str(item) for item in plan.stored if isinstance(item, Named)}
+
+
+def test_floats_are_stored_if_they_must_not_be_computed_again() -> None:
+    plan = planned(Notes(STRAIGHT, *KINDS), Options(recompute_floats=False))
+    assert stored_names(plan) == {"%square", "%sine", "%power", "%sum", "%shifted", "%further"}
+
+
+def test_loads_are_stored_if_they_must_not_be_repeated() -> None:
+    plan = planned(Notes(NEST, *KINDS), Options(repeat_loads=False))
+    assert stored_names(plan) == {"%length", "%part", "%a", "%row"}
+
+
+def test_loops_are_counted_at_run_time_if_they_must_be() -> None:
+    plan = planned(Notes(NEST, *KINDS), Options(count_trips=False))
+    assert spelt(plan.stored, Count) == {"%outer", "%inner"}
+    assert [place(plan, c) for c in plan.stored if isinstance(c, Count)] == ["in outer", ""] or \
+        [place(plan, c) for c in plan.stored if isinstance(c, Count)] == ["", "in outer"]
+
+
+def test_arguments_that_may_overlap() -> None:
+    """Without the caller's word, what one argument writes may be what another one points to."""
+    text = """
+define i32 @f(ptr %result, ptr %error, ptr %x, ptr %u) {
+  %a = load double, ptr %x
+  store double 1.0, ptr %u
+  %b = fmul double %a, %a
+  store double %b, ptr %result
+  ret i32 0
+}
+"""
+    assert stored_names(planned(Notes(text))) == set()
+    assert stored_names(planned(Notes(text), disjoint=False)) == {"%a"}
+    harmless = text.replace("store double 1.0, ptr %u", "%c = load double, ptr %u").replace("ptr %result\n  ret", "ptr %u\n  ret")
+    assert stored_names(planned(Notes(harmless), disjoint=False)) == {"%a"}
+
+
+def test_volatile_and_escaped_memory_is_read_once() -> None:
+    text = """
+declare void @somebody(ptr)
+define i32 @f(ptr %result, ptr %error, double %x, ptr %p, ptr %q, ptr %w) {
+  call void @somebody(ptr %q)
+  %a = load volatile double, ptr %p
+  %b = load double, ptr %q
+  %c = load double, ptr %w
+  %d = fmul double %x, %a
+  %e = fmul double %d, %b
+  %g = fmul double %e, %c
+  store double %g, ptr %result
+  ret i32 0
+}
+"""
+    assert {"%a", "%b"} <= stored_names(planned(Notes(text)))
+    assert "%c" not in stored_names(planned(Notes(text)))
+
+
+# --- control flow ----------------------------------------------------------------------------------------------------
+
+
+BRANCHES = """
+define i32 @f(ptr %result, ptr %error, double %x, ptr %w, i64 %n) {
+entry:
+  %count = load i64, ptr %w
+  %test = icmp sgt i64 %count, %n
+  br i1 %test, label %inert, label %join
+inert:
+  store i64 %n, ptr %w
+  br label %join
+join:
+  %chosen = phi i64 [ 3, %inert ], [ 4, %entry ]
+  %test.x = fcmp olt double %x, 1.0
+  br i1 %test.x, label %small, label %large
+small:
+  %a = fmul double %x, 2.0
+  br label %both
+large:
+  %b = fmul double %x, 3.0
+  br label %both
+both:
+  %y = phi double [ %a, %small ], [ %b, %large ]
+  %test.n = icmp eq i64 %chosen, %n
+  br i1 %test.n, label %same, label %end
+same:
+  br label %end
+end:
+  %z = phi double [ %y, %same ], [ %x, %both ]
+  store double %z, ptr %result
+  ret i32 0
+}
+"""
+
+
+def test_edges_of_branches() -> None:
+    """Into a join behind a branch in which nothing has an adjoint, the reverse sweep needs no edge."""
+    plan = planned(Notes(BRANCHES))
+    assert spelt(plan.stored, Edge) == {"%both", "%end"}
+    assert {str(join): str(top) for join, top in plan.needs.bypass.items()} == {"%join": "%entry"}
+    assert "%chosen" not in stored_names(plan) and "%count" not in stored_names(plan)
+
+
+INERT_LOOP = """
+define i32 @f(ptr %result, ptr %error, double %x, ptr %w, i64 %n) {
+entry:
+  %y = fmul double %x, 2.0
+  br label %outer
+outer:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %outer.end ]
+  br label %inner
+inner:
+  %j = phi i64 [ 0, %outer ], [ %j.next, %inner ]
+  %sum = phi i64 [ 0, %outer ], [ %sum.next, %inner ]
+  %w.at = getelementptr i64, ptr %w, i64 %j
+  %a = load i64, ptr %w.at
+  %sum.next = add i64 %sum, %a
+  %j.next = add i64 %j, 1
+  %more.inner = icmp slt i64 %j.next, %sum.next
+  br i1 %more.inner, label %inner, label %outer.end
+outer.end:
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %n
+  br i1 %more, label %outer, label %done
+done:
+  %found = phi i64 [ %sum.next, %outer.end ]
+  %number = sitofp i64 %found to double
+  %z = fmul double %y, %number
+  store double %z, ptr %result
+  ret i32 0
+}
+"""
+
+
+def test_inert_loops_are_not_reversed() -> None:
+    """Nothing in them has an adjoint: no counts, no edges. What comes out of them is stored once."""
+    plan = planned(Notes(INERT_LOOP), Options(count_trips=False))
+    assert {loop.header.name for loop in plan.needs.inert_loops} == {"outer", "inner"}
+    assert not spelt(plan.needs.items(), Count, Edge)
+    assert stored_names(plan) == {"%found"} and set(plan.records) == {None}
+
+
+SEVERAL_EXITS = """
+define i32 @f(ptr %result, ptr %error, double %x, i64 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %latch ]
+  %y = phi double [ 1.0, %entry ], [ %y.next, %latch ]
+  %y.next = fmul double %y, %x
+  %large = fcmp ogt double %y.next, 100.0
+  br i1 %large, label %broken, label %latch
+latch:
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %n
+  br i1 %more, label %loop, label %done
+broken:
+  %early = phi double [ %y, %loop ]
+  br label %end
+done:
+  %late = phi double [ %y.next, %latch ]
+  br label %end
+end:
+  %z = phi double [ %early, %broken ], [ %late, %done ]
+  store double %z, ptr %result
+  ret i32 0
+}
+"""
+
+
+def test_a_loop_with_several_exits() -> None:
+    plan = planned(Notes(SEVERAL_EXITS))
+    assert spelt(plan.stored, Count) == {"%loop"}, "its iterations are counted at run time"
+    assert spelt(plan.stored, Edge) == {"%end"}
+    assert {place(plan, item) for item in plan.stored if str(item) == "%y"} == {"in loop"}
+
+
+def test_exits_by_exceptions_do_not_count() -> None:
+    text = SEVERAL_EXITS.replace("  %early = phi double [ %y, %loop ]\n  br label %end", "  ret i32 1")
+    plan = planned(Notes(text.replace("[ %early, %broken ], ", "")))
+    assert not spelt(plan.stored, Count, Edge)
+
+
+def test_the_return_that_was_taken() -> None:
+    text = """
+define i32 @f(ptr %result, ptr %error, double %x, i1 %c) {
+entry:
+  store double %x, ptr %result
+  br i1 %c, label %none, label %some
+none:
+  ret i32 -2
+some:
+  ret i32 0
+}
+"""
+    assert spelt(planned(Notes(text)).stored, Edge) == {"return"}
+    assert not spelt(planned(Notes(text.replace("-2", "1"))).stored, Edge)
+
+
+# --- the two forms ---------------------------------------------------------------------------------------------------
+
+
+CALLED = """
+define i32 @f(ptr %result, ptr %error, double %x, double %k) {
+  %y = call double @g(double %x, double %k)
+  store double %y, ptr %result
+  ret i32 0
+}
+
+define double @g(double %a, double %b) {
+  %c = fmul double %a, %b
+  ret double %c
+}
+"""
+
+
+def test_arguments_are_seen_by_the_other_half_only_if_stored() -> None:
+    together = planned(Notes(CALLED), name="g")
+    apart = planned(Notes(CALLED), name="g", split=True)
+    assert stored_names(together) == set()
+    assert stored_names(apart) == {"%b"}
+    assert all(isinstance(item, Argument) for item in apart.stored)
+
+
+def test_loads_are_not_repeated_in_the_other_half() -> None:
+    """Between the two halves the caller may write."""
+    text = """
+define i32 @f(ptr %result, ptr %error, ptr %x) {
+  %y = call double @g(ptr %x)
+  store double %y, ptr %result
+  ret i32 0
+}
+
+define double @g(ptr %a) {
+  %d = load double, ptr %a
+  %c = fmul double %d, %d
+  ret double %c
+}
+"""
+    assert stored_names(planned(Notes(text), name="g")) == set()
+    apart = planned(Notes(text), name="g", split=True)
+    assert stored_names(apart) == {"%d"} and "shadow of %a" in str(apart)
+
+
+# --- the text --------------------------------------------------------------------------------------------------------
+
+
+def test_the_plan_can_be_read() -> None:
+    assert str(planned(Notes(RECURRENCE, *KINDS), Options(count_trips=False))) == """\
+plan of @f
+  stored once: 16 bytes
+    the count of %loop
+    %last
+  stored each iteration of %loop: 16 bytes
+    %y
+    %sine
+  computed again: """
+
+
+def test_the_text_names_what_is_no_value() -> None:
+    assert "the edge into %both" in str(planned(Notes(BRANCHES)))
+    assert "shadow of %walk" in str(planned(Notes(POINTERS, *KINDS)))
+    assert "indexed by the iteration" in str(planned(Notes(RECURRENCE, *KINDS)))
+
+
+def test_the_text_is_the_same_every_time() -> None:
+    for text in PROGRAMS.values():
+        assert str(planned(Notes(text, *KINDS))) == str(planned(Notes(text, *KINDS)))
