@@ -11,6 +11,7 @@ values of globals are those at the first lowering of a function, as they are for
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -70,7 +71,7 @@ def lower(function: Callable | numba_dispatcher.Dispatcher, argtypes: tuple[type
         twin = target.twin(user)
         _, users = twin.fold_argument_types(tuple(argtypes), {})
         result = _compile(twin, tuple(map(target.twinned, users)))
-        text = target.linked(result.library)
+        text = _without_addresses(target.linked(result.library))
         signature = result.signature.replace(args=tuple(      # with the user's functions rather than their twins
             given if target.twinned(given) == compiled else compiled
             for given, compiled in zip(users, result.signature.args, strict=True)))
@@ -78,6 +79,13 @@ def lower(function: Callable | numba_dispatcher.Dispatcher, argtypes: tuple[type
     code = twin.py_func.__code__
     return Lowered(text, result.fndesc.llvm_func_name, signature, parameters, twin.py_func.__qualname__,
                    code.co_filename, code.co_firstlineno)
+
+
+def _without_addresses(text: str) -> str:
+    """Numba names array expressions after an address; they are numbered instead, so that texts can be compared."""
+    names: dict[str, str] = {}
+    return re.sub(r"__numba_array_expr_0x[0-9a-f]+",
+                  lambda m: names.setdefault(m[0], f"__numba_array_expr_{len(names)}".ljust(len(m[0]), "_")), text)
 
 
 @cache

@@ -41,14 +41,16 @@ class Body:
 
 
 def define(name: str, parameters: str, lines: list[str], names: dict[str, object]) -> FunctionType:
-    """`def name(parameters): lines`, with `names` as its globals."""
+    """`def name(parameters): lines`, with `names` as its globals; the attribute `body` has both."""
     text = f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in lines)
     filename = f"<numbad {name} {next(_count)}>"
     # Numba stores the module name with compiled code and imports it again.
     scope: dict[str, Any] = {"__name__": __name__, **names}
     exec(compile(text, filename, "exec"), scope)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    return scope[name]
+    function = scope[name]
+    function.body = (lines, names)
+    return function
 
 
 def parameter_text(signature: inspect.Signature) -> str:

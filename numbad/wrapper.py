@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from numba.core import config, sigutils, types
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.dispatcher import Dispatcher
+from numba.core.dispatcher import Dispatcher, _FunctionCompiler
 from numba.core.errors import NumbaExperimentalFeatureWarning
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.typeof import typeof, typeof_impl
@@ -98,6 +98,23 @@ def _typeof_plan(static, context):
     return StaticType(static, static.label)
 
 
+class _PlanCompiler(_FunctionCompiler):
+    """Compiles what a plan writes for the types of a call, with the parameters of the wrapper, as one function: by way of
+    the wrapper's one line and `apply` Numba would compile it twice."""
+
+    def __init__(self, plan: Plan, ordinary: _FunctionCompiler):
+        super().__init__(ordinary.py_func, ordinary.targetdescr, ordinary.targetoptions, ordinary.locals,
+                         ordinary.pipeline_class)
+        self.plan = plan
+
+    def _get_implementation(self, args, kws):
+        lines, names = self.plan.implementation(tuple(map(_given, args))).body
+        # Parameters are passed by position: names of our own cannot meet those in the lines.
+        parameters = ", ".join(f"__{index}" for index in range(len(args)))
+        first = f"arguments = (None, {parameters + ', ' if parameters else ''})"
+        return define(self.py_func.__name__, parameters, [first, *lines], names)
+
+
 class DerivativeDispatcher(CPUDispatcher):
     """A Numba dispatcher that computes a derivative."""
 
@@ -112,6 +129,7 @@ class DerivativeDispatcher(CPUDispatcher):
         wrapper.__qualname__ = wrapper.__name__
         plan.finish(wrapper)
         super().__init__(wrapper, targetoptions={"nopython": True})
+        self._compiler = _PlanCompiler(plan, self._compiler)
 
     def __reduce__(self):
         return derivative_dispatcher, (type(self.plan), self.plan.primal, *self.plan.options)

@@ -114,14 +114,14 @@ def _edges(memory: Memory, functions: Sequence[Function], live: set[Instruction]
             if i not in live:
                 continue
             if isinstance(i, Load):
-                if carries(i.type):  # integers too: the float may be seen only where they are stored
-                    yield memory.node(i.pointer), i
+                if carries(i.type) or memory.floats_at(i.pointer, size_of(i.type)):
+                    yield memory.node(i.pointer), i  # integers too: the float may be seen only where they are stored
             elif isinstance(i, Store):
                 if _may_carry(memory, i.pointer, i.value.type) and not isinstance(i.value, Constant) \
                         and not _is_integer_on_tape(memory, i):
                     yield i.value, memory.node(i.pointer)
             elif isinstance(i, AtomicRMW):
-                if i.type.is_float:
+                if carries(i.type):
                     yield i.operands[1], memory.node(i.operands[0])
                     yield memory.node(i.operands[0]), i
             elif isinstance(i, Call):
@@ -149,8 +149,13 @@ def _edges(memory: Memory, functions: Sequence[Function], live: set[Instruction]
 
 
 def _may_carry(memory: Memory, pointer: Value, type: Type) -> bool:
-    """Floats always; integers only where the same bytes are also accessed as a float."""
-    return holds_float(type) or (holds_integer(type) and bool(memory.floats_at(pointer, size_of(type))))
+    """Floats always; others only where the same bytes are also accessed as a float."""
+    if holds_float(type):
+        return True
+    node, offset = memory.cell(pointer)
+    if holds_pointer(type) and (offset is None or None in node.fields):
+        return False  # somewhere in the object: numbers and pointers lie beside each other
+    return bool(memory.floats_at(pointer, size_of(type)))
 
 
 def _is_integer_on_tape(memory: Memory, i: Instruction) -> bool:
@@ -187,14 +192,14 @@ def _call_edges(memory: Memory, call: Call) -> Iterable[tuple[Hashable, Hashable
             yield from ((a, call) for a in call.arguments if a.type.is_int and not isinstance(a, Constant))
         return
     # A rule, a refusal or an unknown function: everything may flow everywhere.
-    floats = [a for a in call.arguments if holds_float(a.type) and not isinstance(a, Constant)]
+    kind = holds_float if decision is not None else carries
+    numbers = [a for a in call.arguments if kind(a.type) and not isinstance(a, Constant)]
     if decision is not None and not any(holds_pointer(a.type) for a in call.arguments):
-        yield from ((a, call) for a in floats if holds_float(call.type))
+        yield from ((a, call) for a in numbers if holds_float(call.type))
         return
-    nodes = [memory.node(a) for a in call.arguments if holds_pointer(a.type)]
-    nodes += [inner for n in nodes for inner in n.pointees]
-    sources: list[Hashable] = [*floats, *nodes]
-    targets: list[Hashable] = [*nodes, *([call] if holds_float(call.type) else [])]
+    nodes: list[Hashable] = [n for a in call.arguments if holds_pointer(a.type) for n in _reachable(memory.node(a))]
+    sources: list[Hashable] = [*numbers, *nodes]
+    targets: list[Hashable] = [*nodes, *([call] if kind(call.type) else [])]
     if holds_pointer(call.type):
         targets.append(memory.node(call))
     for source in sources:

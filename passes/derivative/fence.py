@@ -51,12 +51,8 @@ class _Examiner:
         elif i.opcode == "bitcast" and self.active(i):
             raise self.refusal("unsupported", "a floating-point number that is taken for one of another type",
                                "use a conversion that keeps the value")
-        elif i.opcode in ("atomicrmw", "cmpxchg") and self.shadowed(i.operands[0]):
+        elif i.opcode == "atomicrmw" and self.shadowed(i.operands[0]):
             raise self.refusal("unsupported", "an atomic operation on memory that is differentiated")
-        elif i.opcode == "fence":
-            return
-        elif self.active(i) and OPCODES[i.opcode].kind is Kind.INACTIVE:
-            raise self.refusal("unsupported", f"`{i.opcode}` on the bits of a number that is differentiated")
 
     def refusal(self, kind: str, what: str, remedy: str = "") -> Refusal:
         return refuse(kind, what, remedy, self.i)

@@ -61,6 +61,7 @@ TEXT = """
 declare ptr @NRT_Allocate(i64)
 declare void @NRT_Free(ptr)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare i64 @llvm.umax.i64(i64, i64)
 
 define linkonce_odr void @numbad.tape.init(ptr %tape) nounwind {
   call void @llvm.memset.p0.i64(ptr align 8 %tape, i8 0, i64 64, i1 false)
@@ -160,7 +161,8 @@ take:
 }
 
 define linkonce_odr ptr @numbad.tape.keep(ptr %tape, i64 %bytes) nounwind {
-  %padded = add i64 %bytes, 63
+  %something = call i64 @llvm.umax.i64(i64 %bytes, i64 1)
+  %padded = add i64 %something, 63
   %rounded = and i64 %padded, -64
   %chain = getelementptr i8, ptr %tape, i64 24
   %used.at = getelementptr i8, ptr %tape, i64 32

@@ -1,5 +1,6 @@
 """`grad` and `value_and_grad` from Python: values, options, what the result is, and what is refused."""
 
+import functools
 import inspect
 import pickle
 from collections import namedtuple
@@ -131,6 +132,16 @@ def test_metadata():
 def test_pickle(make):
     g = make(power)
     assert pickle.loads(pickle.dumps(g)) is g
+
+
+def test_attributes_that_wraps_copies_are_not_believed():
+    def other(x, n=3, scale=1.0):
+        return 10.0 * scale * x**n
+
+    assert nd.grad(power)(2.0) == 12.0
+    functools.update_wrapper(other, power)          # what functools.wraps does: copies the attributes, ours too
+    assert nd.grad(other)(2.0) == 120.0
+    assert nd.grad(njit(other))(2.0) == 120.0
 
 
 def test_exception_of_the_primal():

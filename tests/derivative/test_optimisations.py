@@ -1,0 +1,140 @@
+"""What the plan saves changes no derivative: each program is differentiated with every switch of `Options` on and off.
+
+The derivatives are called as they leave the engine, without LLVM's optimiser: a value that is computed or loaded again is
+then the very number that would have been stored, so results are equal bit for bit.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from numba.core import types
+from numba.core.registry import cpu_target
+from numba.core.runtime import rtsys
+from numba.core.typing.typeof import typeof
+
+from derivative.native import DOUBLE, I32, I64, Native, P
+from numbad.derive import Derivative, derive
+from numbad.passes.derivative.plan import Options
+from numbad.passes.llvm import link
+from numbad.request import Request
+from pool import POOL, Entry
+
+REFERENCES = """
+declare void @NRT_MemInfo_call_dtor(ptr)
+
+define void @NRT_incref(ptr %info) {
+  %none = icmp eq ptr %info, null
+  br i1 %none, label %done, label %count
+count:
+  %before = atomicrmw add ptr %info, i64 1 monotonic
+  br label %done
+done:
+  ret void
+}
+
+define void @NRT_decref(ptr %info) {
+  %none = icmp eq ptr %info, null
+  br i1 %none, label %done, label %count
+count:
+  %before = atomicrmw sub ptr %info, i64 1 monotonic
+  %last = icmp eq i64 %before, 1
+  br i1 %last, label %free, label %done
+free:
+  call void @NRT_MemInfo_call_dtor(ptr %info)
+  br label %done
+done:
+  ret void
+}
+"""
+"""What Numba links into its libraries: the count is the first field of a MemInfo."""
+
+SWITCHES = [field.name for field in fields(Options)]
+STORE_ALL = Options(**dict.fromkeys(SWITCHES, False))
+
+NAMES = """
+    circular integer_powers smallest_and_largest quotients
+    horner nested_sum pairwise_products ragged_rows loop_that_never_runs search_with_return newton_square_root
+    breaks_at_two_levels loop_after_loop convolution adaptive_euler running_product
+    huber_loss nested_decisions several_returns branch_writes_memory
+    squared_in_place local_buffer two_buffers_swapped allocated_in_loop view_written_base_read insertion_sort gather
+    ring_buffer copied_then_changed
+    callee_in_loop callee_writes_local recursion_over_array recursion_writing recursion_twice
+    checked_gather caught_inside inner_product matrix_times_vector logistic_regression pendulum heat_equation
+""".split()
+
+
+class Call:
+    """A reverse-mode derivative of a function that returns a float, with its arguments as Numba passes them."""
+
+    def __init__(self, entry: Entry, options: Options):
+        rtsys.initialize(cpu_target.target_context)
+        self.arguments = entry.arguments()
+        self.derivative: Derivative = derive(entry.dispatcher, tuple(map(typeof, self.arguments)),
+                                             Request("reverse", entry.is_diff()), options=options)
+        assert isinstance(self.derivative.lowered.signature.return_type, types.Float)
+        self.native = Native(link(self.derivative.text, REFERENCES))
+
+    def __call__(self) -> tuple[int, float, list[Any]]:
+        """Status, value, and what the shadows hold afterwards."""
+        self.shadows = [np.zeros_like(a) if isinstance(a, np.ndarray) else None for a in self.arguments]
+        value, seed, exception = ctypes.c_double(0.0), ctypes.c_double(1.0), ctypes.c_void_p()
+        operands = [(P, ctypes.addressof(value)), (P, ctypes.addressof(exception)), *self.passed(self.arguments)]
+        beside = list(self.passed(self.shadows))
+        cells = []
+        for number in self.derivative.shadows:
+            if number == 0:
+                operands.append((P, ctypes.addressof(seed)))
+            elif beside[number - 2] is not None:
+                operands.append(beside[number - 2])
+            else:
+                cells.append(ctypes.c_double(0.0))
+                operands.append((P, ctypes.addressof(cells[-1])))
+        function = self.native.function(self.derivative.symbol, I32, *(kind for kind, _ in operands))
+        status = function(*(operand for _, operand in operands))
+        return status, value.value, [*(c.value for c in cells), *(s for s in self.shadows if s is not None)]
+
+    def passed(self, arguments: Any) -> Iterator[Any]:
+        """(C type, value) of each parameter behind result and exception; None for the shadow of a number."""
+        for parameter in self.derivative.lowered.parameters:
+            argument = arguments[parameter.argument]
+            match parameter.path:
+                case ():
+                    kind = DOUBLE if isinstance(parameter.leaf, types.Float) else I64
+                    yield (kind, argument) if argument is not None else None
+                case ("data",):
+                    yield (P, argument.ctypes.data) if argument is not None else None
+                case ("meminfo" | "parent",):
+                    yield (P, None)
+                case (("shape" | "strides") as field, index):
+                    yield (I64, getattr(argument, field)[index] if argument is not None else 0)
+                case ("nitems" | "itemsize" as field,):
+                    yield (I64, getattr(argument, {"nitems": "size"}.get(field, field)) if argument is not None else 0)
+                case _:
+                    raise NotImplementedError(parameter)
+
+
+@cache
+def outcome(name: str, options: Options) -> tuple[int, float, list[Any]]:
+    return Call(POOL[name], options)()
+
+
+def check_equal(name: str, options: Options) -> None:
+    status, value, gradients = outcome(name, options)
+    plain_status, plain_value, plain_gradients = outcome(name, STORE_ALL)
+    assert status == plain_status == 0 and value == plain_value
+    assert len(gradients) == len(plain_gradients) > 0
+    for gradient, plain in zip(gradients, plain_gradients, strict=True):
+        np.testing.assert_array_equal(gradient, plain)
+    assert any(np.any(np.asarray(gradient)) for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_switches(name: str) -> None:
+    check_equal(name, Options())
