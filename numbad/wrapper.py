@@ -99,8 +99,8 @@ def _typeof_plan(static, context):
 
 
 class _PlanCompiler(_FunctionCompiler):
-    """Compiles what a plan writes for the types of a call, with the parameters of the wrapper, as one function: by way of
-    the wrapper's one line and `apply` Numba would compile it twice."""
+    """Compiles what a plan writes for the types of a call, with the parameters of the wrapper, as one function: by way
+    of the wrapper's one line and `apply` Numba would compile it twice."""
 
     def __init__(self, plan: Plan, ordinary: _FunctionCompiler):
         super().__init__(ordinary.py_func, ordinary.targetdescr, ordinary.targetoptions, ordinary.locals,
@@ -181,6 +181,10 @@ def dispatcher_of(function: Callable, kind: str) -> Dispatcher:
             function.__dict__[_DISPATCHER] = dispatcher
     else:
         raise TypeError(f"{kind} needs a Python function or a function compiled by numba.njit, not {function!r}")
+    if dispatcher._compiler.py_func is not dispatcher.py_func:
+        raise Unsupported(f"{kind}({dispatcher.__name__}): functools.wraps gave the function the attributes of a "
+                          "compiled one, and Numba takes it for that; leave functools.wraps out, or set only __name__ "
+                          "and __doc__")
     for parameter in inspect.signature(dispatcher.py_func).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
             raise Unsupported(f"{kind}({dispatcher.__name__}): the parameter {parameter} is neither an ordinary nor a "

@@ -134,14 +134,29 @@ def test_pickle(make):
     assert pickle.loads(pickle.dumps(g)) is g
 
 
-def test_attributes_that_wraps_copies_are_not_believed():
+def test_function_with_the_attributes_of_a_dispatcher():
     def other(x, n=3, scale=1.0):
         return 10.0 * scale * x**n
 
     assert nd.grad(power)(2.0) == 12.0
-    functools.update_wrapper(other, power)          # what functools.wraps does: copies the attributes, ours too
-    assert nd.grad(other)(2.0) == 120.0
-    assert nd.grad(njit(other))(2.0) == 120.0
+    functools.update_wrapper(other, power)          # what functools.wraps does; it misleads Numba, too
+    for function in (other, njit(other)):
+        with pytest.raises(nd.Unsupported, match="leave functools.wraps out"):
+            nd.grad(function)
+
+
+def test_function_with_the_attributes_of_a_function():
+    def square(x):
+        return x * x
+
+    assert nd.grad(square)(3.0) == 6.0
+
+    @functools.wraps(square)
+    def other(x):
+        return 10.0 * square_njit(x)
+
+    square_njit = njit(square)
+    assert nd.grad(other)(3.0) == 60.0
 
 
 def test_exception_of_the_primal():
