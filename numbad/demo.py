@@ -85,7 +85,7 @@ def main() -> int:
     return 0 if agree else 1
 
 
-def slope_by_differences(start: np.ndarray, direction: np.ndarray, h: float = 1e-3) -> float:
+def slope_by_differences(start: np.ndarray, direction: np.ndarray, h: float = 1e-4) -> float:
     """Derivative along a direction by a five-point formula on the simulation itself."""
     near, far = (
         simulate(start + k * h * direction, STEPS) - simulate(start - k * h * direction, STEPS) for k in (1, 2)

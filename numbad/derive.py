@@ -20,7 +20,7 @@ from typing import Any
 
 from numba.core import types
 
-from numbad import frontend
+from numbad import frontend, target
 from numbad.errors import EngineError, Error, explain
 from numbad.passes import pipeline, preparation
 from numbad.passes.derivative.facts import Task
@@ -37,12 +37,13 @@ from numbad.request import Request
 class Derivative:
     """LLVM text of a derivative and how it is called (see the module `abi`).
 
-    text        defines `symbol`; everything else in it is internal. It may be differentiated again.
-    lowered     the primal as Numba lowered it
-    shadows     the LLVM parameters of the primal that have a shadow parameter (0: result slot, 2...: arguments)
-    written     Python arguments: arrays that the primal may write
-    shadowed    Python arguments: arrays for which a shadow must be given
-    plans       what the reverse sweep stores and recomputes, as text, one plan a function
+    text          defines `symbol`; everything else in it is internal. It may be differentiated again.
+    lowered       the primal as Numba lowered it
+    shadows       the LLVM parameters of the primal that have a shadow parameter (0: result slot, 2...: arguments)
+    written       Python arguments: arrays that the primal may write
+    shadowed      Python arguments: arrays for which a shadow must be given
+    environments  symbols of the addresses of constants that the text hands to the Python interpreter
+    plans         what the reverse sweep stores and recomputes, as text, one plan a function
     """
 
     text: str
@@ -51,6 +52,7 @@ class Derivative:
     shadows: tuple[int, ...]
     written: frozenset[int]
     shadowed: frozenset[int]
+    environments: tuple[str, ...]
     plans: tuple[str, ...]
 
 
@@ -95,7 +97,8 @@ def _derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
     return Derivative(
         result.text, result.symbol, lowered, result.shadows,
         frozenset(owners[i] for i in result.written if i in arrays),
-        frozenset(owners[i] for i in result.shadows if i in arrays), result.plans)
+        frozenset(owners[i] for i in result.shadows if i in arrays),
+        tuple(symbol for symbol in target.environments if symbol in result.text), result.plans)
 
 
 def _task(lowered: frontend.Lowered, request: Request) -> Task:

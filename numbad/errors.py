@@ -7,7 +7,10 @@ raises facts (`passes.diagnostics.Diagnostic`); the prose for them is written he
 from __future__ import annotations
 
 import linecache
+import os
 from typing import TYPE_CHECKING
+
+import numba
 
 if TYPE_CHECKING:
     from numbad.frontend import Lowered
@@ -33,18 +36,45 @@ class EngineError(Error):
 
 def explain(refusal: Refusal, request: Request, lowered: Lowered) -> Error:
     """The error for a refusal of the engine: what was asked, where, why, what to do."""
-    place = refusal.location
-    file, line = (place.file, place.line) if place else (lowered.filename, lowered.line)
-    inside = f", called from {lowered.name}" if place and place.function != lowered.name else ""
-    where = f"  {file}:{line}, in {place.function if place else lowered.name}{inside}"
-    code = linecache.getline(file, line).strip()
-    asked = "the tangent" if request.mode == "forward" else "the gradient"
-    needs = "needs" if refusal.kind == "no derivative" else "meets"
-    parts = [f"{asked} of {lowered.name} {needs} {refusal.what}.", "", where]
-    if code:
-        parts.append(f"      {code}")
+    kind, what, remedy = refusal.kind, refusal.what, refusal.remedy
+    for start, construct, way_out in _CONSTRUCTS:
+        if refusal.symbol.startswith(start):
+            kind, what, remedy = "unsupported", construct, way_out
+            break
+    asked = "tangent" if request.mode == "forward" else "gradient"
+    needs = "needs" if kind == "no derivative" else "meets"
+    parts = [f"the {asked} of {lowered.name} {needs} {what}.", "", *_where(refusal, lowered)]
     if refusal.instruction:
         parts.append(f"  compiled to   {refusal.instruction}")
-    if refusal.remedy:
-        parts += ["", f"{refusal.remedy[0].upper()}{refusal.remedy[1:]}."]
-    return (NoDerivative if refusal.kind == "no derivative" else Unsupported)("\n".join(parts))
+    if remedy:
+        parts += ["", f"{remedy[0].upper()}{remedy[1:]}."]
+    return (NoDerivative if kind == "no derivative" else Unsupported)("\n".join(parts))
+
+
+_MATRICES = "write the algorithm as loops, or keep it away from what is differentiated"
+_ARRAYS = "use an array (np.empty and an index), or nested tuples in place of nested lists"
+_CONSTRUCTS = (
+    ("numba_xgesv", "np.linalg.solve", _MATRICES),
+    ("numba_xxgetr", "np.linalg.inv or det (an LU factorisation)", _MATRICES),
+    ("numba_xxpotrf", "np.linalg.cholesky", _MATRICES),
+    ("numba_ez_", "a matrix decomposition of np.linalg", _MATRICES),
+    ("numba_xx", "a matrix function of np.linalg", _MATRICES),
+    ("NRT_MemInfo_new_varsize", "a list or a set", _ARRAYS),
+    ("NRT_MemInfo_varsize", "a list or a set", _ARRAYS),
+    ("numba_list_", "a typed list", _ARRAYS),
+    ("numba_dict_", "a typed dictionary", _ARRAYS),
+    ("numba_unpickle", "an object of the Python interpreter", "keep it out of what is differentiated"),
+)
+"""What users wrote, by the start of the symbol that Numba made of it; and what they can do."""
+
+
+def _where(refusal: Refusal, lowered: Lowered) -> list[str]:
+    """The innermost line that is the user's own, with its code; his function's if the IR tells none."""
+    library = os.path.dirname(os.path.abspath(numba.__file__))
+    theirs = [place for place in refusal.locations if not os.path.abspath(place.file).startswith(library)]
+    file, line, function = lowered.filename, lowered.line, lowered.name
+    if theirs:
+        file, line, function = theirs[0].file, theirs[0].line, theirs[0].function
+    inside = f", called from {lowered.name}" if function != lowered.name else ""
+    code = linecache.getline(file, line).strip()
+    return [f"  {file}:{line}, in {function}{inside}", *([f"      {code}"] if code else [])]

@@ -54,6 +54,7 @@ class Inputs:
         from numbad.derive import derive
         text = abi.seed_text(self.result, seeds) if mode == "reverse" else None
         derivative = derive(self.plan.primal, self.types, Request(mode, self.active, seeded=text is not None), text)
+        self.plan.derivatives.append(derivative)
         self.written = derivative.written
         self.shadowed = derivative.shadowed | {position for position, active in enumerate(self.active) if active}
         self.body.names["callee"] = link.Static(link.Callee(derivative, self.active))

@@ -9,14 +9,16 @@ import ctypes
 
 import llvmlite.binding as binding
 
-from numbad.passes.derivative.tape import BYTES
+from numbad.passes.derivative.tape import BYTES, SPARE
 
 _tape_bytes = ctypes.c_int64(0)
+_spare = (ctypes.c_void_p * 2)()
 
 
 def register() -> None:
     """Tell LLVM where the run-time symbols are; may be called again."""
     binding.add_symbol(BYTES, ctypes.addressof(_tape_bytes))
+    binding.add_symbol(SPARE, ctypes.addressof(_spare))
 
 
 def last_tape_bytes() -> int:

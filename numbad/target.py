@@ -121,6 +121,7 @@ class Context(cpu.CPUContext):
         super().insert_user_function(func, fndesc, libs)
 
     def get_executable(self, library, fndesc, env):
+        environments[fndesc.env_name] = env
         return object()                 # Numba uses it as the key of the compiled function: it must be unique
 
     def get_function(self, fn, sig, _firstcall=True):
@@ -130,6 +131,11 @@ class Context(cpu.CPUContext):
                 private.dispatcher.compile(tuple(sig.args))
                 fn = private
         return super().get_function(fn, sig, _firstcall)
+
+
+environments: dict[str, object] = {}
+"""By the symbol of its address, the constants that each function of this target hands to the Python interpreter (for
+printing, and for exceptions whose arguments are known at run time)."""
 
 
 class Target(registry.CPUTarget):
@@ -235,9 +241,10 @@ def _options(user) -> dict:
 
 
 def _twin(user, make):
-    twin = user.__dict__.get(_TWIN)
-    if twin is None:
-        twin = user.__dict__[_TWIN] = make(user)
+    owner, twin = user.__dict__.get(_TWIN, (None, None))
+    if owner is None or owner() is not user:  # functools.wraps copies attributes from one function to another
+        twin = make(user)
+        user.__dict__[_TWIN] = weakref.ref(user), twin
     return twin
 
 

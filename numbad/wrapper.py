@@ -25,7 +25,9 @@ from numba.core.registry import CPUDispatcher
 from numba.core.typing.typeof import typeof, typeof_impl
 from numba.extending import overload
 
+from numbad import target
 from numbad.abi import mirrored
+from numbad.derive import Derivative
 from numbad.errors import EngineError, Unsupported
 from numbad.link import Static, StaticType
 from numbad.source import define, parameter_text
@@ -44,6 +46,7 @@ class Plan:
         self.primal = primal
         self.options = options
         self._implementations: dict[tuple[types.Type, ...], FunctionType] = {}
+        self.derivatives: list[Derivative] = []  # asked for by an implementation that is not compiled yet
 
     @property
     def name(self) -> str:
@@ -144,7 +147,18 @@ class DerivativeDispatcher(CPUDispatcher):
         with global_compiler_lock, _functions_in_tuples():
             if tuple(argument_types) not in self.overloads and self._can_compile:
                 self.plan.implementation(tuple(map(_given, argument_types)))
-            return super().compile(sig)
+            entry = super().compile(sig)
+            self._bind_environments()
+            return entry
+
+    def _bind_environments(self) -> None:
+        """Tell the compiled code where the constants are that it hands to the Python interpreter."""
+        codegen = self.targetdescr.target_context.codegen()
+        for derivative in self.plan.derivatives:
+            for symbol in derivative.environments:
+                if codegen._engine.get_global_value_address(symbol):  # 0 if the optimiser found no use of it
+                    codegen.set_env(symbol, target.environments[symbol])
+        self.plan.derivatives.clear()
 
 
 class _Derivatives(dict):

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from numbad.passes.ir.function import Module
-from numbad.passes.ir.instructions import Instruction
+from numbad.passes.ir.instructions import Call, Instruction
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,15 @@ class Refusal(Exception):
     kind          "no derivative" (the user can act) or "unsupported" (a known limit)
     what, remedy  half sentences
     instruction   the instruction concerned, as text, or ""
-    location      the user's line when the IR tells
+    symbol        the function that is called there, or ""
+    locations     the line in the IR's source, then the lines that it was inlined into, as far as the IR tells
     """
 
-    def __init__(self, kind: str, what: str, remedy: str = "", instruction: str = "",
-                 location: Location | None = None):
+    def __init__(self, kind: str, what: str, remedy: str = "", instruction: str = "", symbol: str = "",
+                 locations: tuple[Location, ...] = ()):
         super().__init__(what)
         self.kind, self.what, self.remedy = kind, what, remedy
-        self.instruction, self.location = instruction, location
+        self.instruction, self.symbol, self.locations = instruction, symbol, locations
 
 
 class Bug(Exception):
@@ -48,10 +49,11 @@ def refuse(kind: str, what: str, remedy: str = "", at: Instruction | None = None
     if at is None:
         return Refusal(kind, what, remedy)
     module = at.function.module if at.block is not None else None
-    place = locate(module, at.metadata.get("dbg")) if module is not None else None
-    if place is None and module is not None:
-        place = function_location(module, at.function.tail)
-    return Refusal(kind, what, remedy, print_instruction(at).strip(), place)
+    places: tuple[Location, ...] = ()
+    if module is not None:
+        places = locate(module, at.metadata.get("dbg")) or function_location(module, at.function.tail)
+    symbol = at.callee_name or "" if isinstance(at, Call) else ""
+    return Refusal(kind, what, remedy, print_instruction(at).strip(), symbol, places)
 
 
 _FIELD = re.compile(r'(\w+): (?:"([^"]*)"|(![0-9]+|[^,()]+))')
@@ -62,24 +64,24 @@ def _fields(module: Module, reference: str | None) -> dict[str, str]:
     return {key: quoted or plain for key, quoted, plain in _FIELD.findall(text)}
 
 
-def locate(module: Module, reference: str | None) -> Location | None:
-    """The innermost user line of a `!dbg` reference that names a line (lines 0 and 1 of compound expressions don't)."""
+def locate(module: Module, reference: str | None) -> tuple[Location, ...]:
+    """The lines of a `!dbg` reference, innermost first. Those of compound expressions say 0 or 1, and are left out."""
+    found = []
     while reference:
         here = _fields(module, reference)
         if "line" not in here:
-            return None
-        scope = _fields(module, here.get("scope"))
+            break
         if int(here["line"]) > 1:
-            return _place(module, scope, int(here["line"]))
+            found.append(_place(module, _fields(module, here.get("scope")), int(here["line"])))
         reference = here.get("inlinedAt")
-    return None
+    return tuple(found)
 
 
-def function_location(module: Module, tail: str) -> Location | None:
+def function_location(module: Module, tail: str) -> tuple[Location, ...]:
     """The place of a function's definition, from the `!dbg` behind its parameter list."""
     found = re.search(r"!dbg (![0-9]+)", tail)
     scope = _fields(module, found.group(1)) if found else {}
-    return _place(module, scope, int(scope["line"])) if scope.get("line") else None
+    return (_place(module, scope, int(scope["line"])),) if scope.get("line") else ()
 
 
 def _place(module: Module, scope: dict[str, str], line: int) -> Location:

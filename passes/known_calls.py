@@ -85,7 +85,7 @@ def _known(definition: Definition, names: _Names) -> str | None:
     if types[:2] != ["ptr", "ptr"] or not set(types[2:]) <= {"double", "float", "i8", "i16", "i32", "i64"}:
         return None
     result = re.search(r"^ +store (double|float) [^\n]*, ptr %retptr\b", definition.text, re.M)
-    if result is None or types[2] not in ("double", "float"):
+    if result is None or len(types) < 3 or types[2] not in ("double", "float"):
         return None
     if _POWI.match(name) and len(types) == 4:
         return _powi(definition, names, result[1], *types[2:])

@@ -199,6 +199,8 @@ class Memory:
                 if header:
                     block.fields[effects.HEADER_DATA] = (Node(i), 0)
                 self._cells[i] = (block, 0)
+            case effects.Resize():
+                self._cells[i] = self._pointee((self._cell(i.arguments[0])[0], effects.HEADER_DATA))
             case effects.Copy():
                 self._access(i.arguments[1], None)
                 self._access(i.arguments[0], None, written=True)

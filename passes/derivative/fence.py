@@ -64,9 +64,6 @@ class _Examiner:
                                "use float64 or float32")
 
     def access(self, i: Load | Store) -> None:
-        if isinstance(i.pointer, Global) and "NumbaEnv" in i.pointer.name:
-            raise self.refusal("unsupported", "an operation that calls the Python interpreter",
-                               "keep printing and object mode out of what is differentiated")
         pointer = i.pointer
         if isinstance(i, Store) and not holds_pointer(i.value.type) and self.facts.has_active_memory:
             self.origin(pointer)
@@ -145,6 +142,8 @@ class _Examiner:
 
     def effect(self, i: Call, effect: effects.Effect) -> None:
         match effect:
+            case effects.Allocate(resizable=True) | effects.Resize() if self.shadowed(i):
+                raise self.refusal("unsupported", "memory that changes its size")
             case effects.Copy() if self.facts.activity.is_active_memory(i.arguments[0]):
                 self.origin(i.arguments[0])
                 self.copy(i)

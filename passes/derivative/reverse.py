@@ -146,7 +146,7 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
         return function
     status, _ = forward.at_turn()
     assert status is not None
-    if facts.task.seeded:
+    if facts.task.seeded and entry.arguments[0] in shadows:
         slot = shadows.index(entry.arguments[0])
         builder.call_symbol("numbad.seed", VOID, [function.arguments[0], function.arguments[len(entry.arguments) + slot],
                                                   function.arguments[-1]])

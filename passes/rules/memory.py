@@ -16,11 +16,20 @@ HEADER_BYTES = 64  # room for a MemInfo in front of shadow data, keeping 64-byte
 
 @dataclass(frozen=True)
 class Allocate:
-    """Returns fresh memory of `arguments[size]` bytes; `header`: it is a MemInfo that points to its data."""
+    """Returns fresh memory of `arguments[size]` bytes; `header`: it is a MemInfo that points to its data.
+
+    resizable   the memory of a list or a set: it may be exchanged for a larger one later (`Resize`)
+    """
 
     size: int
     header: bool
     zeroed: bool = False
+    resizable: bool = False
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Gives the object of the MemInfo `arguments[0]` other memory, and returns its address."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +73,18 @@ class Tape:
     zeroed: bool = False
 
 
-Effect = Allocate | Release | Count | Copy | Fill | Drop | Integers | Tape
+Effect = Allocate | Resize | Release | Count | Copy | Fill | Drop | Integers | Tape
 
 _EXACT: dict[str, Effect] = {
     "NRT_MemInfo_alloc": Allocate(0, True),
     "NRT_MemInfo_alloc_safe": Allocate(0, True),
     "NRT_MemInfo_alloc_aligned": Allocate(0, True),
     "NRT_MemInfo_alloc_safe_aligned": Allocate(0, True),
+    "NRT_MemInfo_new_varsize": Allocate(0, True, resizable=True),
+    "NRT_MemInfo_new_varsize_dtor": Allocate(0, True, resizable=True),
+    "NRT_MemInfo_varsize_alloc": Resize(),
+    "NRT_MemInfo_varsize_realloc": Resize(),
+    "NRT_MemInfo_varsize_free": Count(),
     "NRT_Allocate": Allocate(0, False),
     "malloc": Allocate(0, False),
     "NRT_Free": Release(),

@@ -46,7 +46,7 @@ _EXACT: dict[str, Decision] = {
     **dict.fromkeys("numba_gil_ensure numba_gil_release PyFloat_FromDouble PyLong_FromLongLong "
                     "PyLong_FromUnsignedLongLong PyBool_FromLong PyComplex_FromDoubles PyObject_Str PyUnicode_AsUTF8 "
                     "PyUnicode_FromString PySys_FormatStdout Py_IncRef Py_DecRef PyErr_WriteUnraisable Py_FatalError "
-                    "numba_fatal_error printf puts putchar".split(), Inactive(repeatable=False)),
+                    "numba_fatal_error numba_unpickle printf puts putchar".split(), Inactive(repeatable=False)),
     # Random numbers do not depend on anything.
     **dict.fromkeys("numba_get_np_random_state numba_get_py_random_state numba_get_internal_random_state "
                     "numba_rnd_shuffle numba_rnd_init numba_poisson_ptrs".split(), Inactive(repeatable=False)),

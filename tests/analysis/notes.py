@@ -9,8 +9,8 @@ Given   the text and the kinds of notes that may occur in it (`active`, `dominat
 Gives   the parsed module, and `check`: the notes of a kind are exactly the truth, nothing missing and nothing wrong.
 Unsure  about a comment (no known kind, no such argument, nothing that it could be about) raises ValueError.
 
-A line says something about the block that it opens, or about its instruction. On the line of a `define` the names behind
-the colon say which arguments are meant. Several notes on a line are separated by semicolons. A `switch` has one line.
+A line says something about the block that it opens, or about its instruction. On the line of a `define` the names
+behind the colon say which arguments are meant. Semicolons separate the notes on a line. A `switch` has one line.
 """
 
 from __future__ import annotations

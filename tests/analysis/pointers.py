@@ -17,6 +17,7 @@ from numbad.passes.ir.instructions import Branch, Call, GetElementPtr, Instructi
 from numbad.passes.ir.values import Argument, ConstantInt, Value
 
 SIZE = 32
+KINDS = ["load"] * 4 + ["store"] * 5 + ["gep"] * 3 + "walk select copy copy call allocate pair if if loop loop".split()
 Pointer = tuple[int, int] | None
 
 DECLARATIONS = """
@@ -67,8 +68,7 @@ class _Writer:
 
     def body(self, statements: int, depth: int) -> None:
         for _ in range(statements):
-            kind = self.rng.choice(["load"] * 4 + ["store"] * 5 + ["gep"] * 3 + ["walk", "select", "copy", "copy", "call",
-                                   "allocate", "pair", "if", "if", "loop", "loop"])
+            kind = self.rng.choice(KINDS)
             if kind not in ("if", "loop") or depth:
                 getattr(self, f"write_{kind}")(depth)
 

@@ -1,7 +1,7 @@
 """Activity, noted on the line of each value.
 
-`active` stands at values that carry a derivative, `memory` at pointers behind which floats do, `shadowed` at pointers (and
-aggregates of them) that need a shadow.
+`active` stands at values that carry a derivative, `memory` at pointers behind which floats do, `shadowed` at pointers
+(and aggregates of them) that need a shadow.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ join:
 """
 
 MEMORY = """
-define i32 @f(ptr %result, ptr %error, ptr %x, ptr %w, ptr %scratch, i64 %n) {     ; shadowed: %result %x; memory: %result %x
+define i32 @f(ptr %result, ptr %error, ptr %x, ptr %w, ptr %scratch) {     ; shadowed: %result %x; memory: %result %x
   %a = load double, ptr %x                           ; active
   %b = load double, ptr %w
   store double %a, ptr %scratch
@@ -276,10 +276,11 @@ define i32 @f(ptr %result, ptr %error, double %k, ptr %y) {    ; shadowed: %resu
 }
 """
 
+# The canonical form loads structures element by element: %both is gone.
 INTEGERS_OF_TWO_FLOATS = """
 define i32 @f(ptr %result, ptr %error, ptr %x) {     ; shadowed: %result %x; memory: %result %x
   %first = load double, ptr %x                       ; active
-  %both = load [2 x i64], ptr %x                     ; active
+  %both = load [2 x i64], ptr %x
   %copy = alloca [2 x i64]                           ; shadowed; memory
   store [2 x i64] %both, ptr %copy
   %b = load double, ptr %copy                        ; active

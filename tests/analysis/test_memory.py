@@ -1,7 +1,7 @@
 """Memory nodes: noted on small programs, and never contradicted by random ones that run.
 
-`node 1 + 8` says: the first node (nodes count in the order of the text), 8 bytes behind its start; `?` for an offset that
-is not constant.
+`node 1 + 8` says: the first node (nodes count in the order of the text), 8 bytes behind its start; `?` for an offset
+that is not constant.
 """
 
 from __future__ import annotations

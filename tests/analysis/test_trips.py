@@ -23,7 +23,7 @@ LIMIT = 3000
 
 
 def loop_text(bits: int, step: str, test: str, order: str) -> str:
-    """`@count(start, bound)` gives how often the header runs, at most LIMIT; the loop `@f` is the same without limit."""
+    """`@count(start, bound)` tells how often the header runs, up to LIMIT; the loop of `@f` is the same, unlimited."""
     body = f"""
   %i = phi i{bits} [ %a, %entry ], [ %i.next, %loop ]
   %i.next = {step}

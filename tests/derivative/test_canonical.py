@@ -12,7 +12,7 @@ import pytest
 
 from derivative.native import DOUBLE, I32, I64, Native, P
 from numbad.passes.analysis.memory import Memory
-from numbad.passes.canonical import NORMAL, canonicalise, is_normal_return, retype_copies, returns_status
+from numbad.passes.canonical import NORMAL, canonicalise, is_normal_return, returns_status, retype_copies
 from numbad.passes.ir.function import Module
 from numbad.passes.ir.instructions import Store
 from numbad.passes.ir.parser import parse
@@ -323,7 +323,7 @@ OF_INTEGERS = """
     (TO_A_NUMBER, ["double", "double"]), (FROM_A_NUMBER, ["double"]),
     (COMPUTED_WITH, ["i64"]), (COMPARED, ["i64"]), (WITH_AN_ARGUMENT, ["i64"]), (PASSED_ON, ["i64"]),
     (OTHER_WIDTH, ["i32"]), (AS_AN_ADDRESS, ["i64"]), (ATOMIC, ["i64"]), (OF_INTEGERS, ["i64"]),
-], ids="copy select loop to-number from-number computed compared argument passed-on width address atomic integers".split())
+], ids="copy select loop to-number from-number computed compared argument passed-on width address atomic int".split())
 def test_integers_that_only_travel_are_floats(body: str, expected: list[str]) -> None:
     declarations = "declare void @somebody(i64)" if "somebody" in body else ""
     assert stored(retyped(body, declarations=declarations)) == expected

@@ -1,6 +1,6 @@
 """The same program gives the same text in every process: nothing depends on hash order or addresses.
 
-Texts of derivatives are cached on disk under a hash of their content, so a difference would also be a needless compilation.
+A derivative is named by a hash of its text: a difference would also be a needless compilation.
 """
 
 from __future__ import annotations

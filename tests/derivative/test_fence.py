@@ -54,8 +54,8 @@ ROWS = {
   %half = lshr i64 %bits, 1
   %guess = bitcast i64 %half to double
   store double %guess, ptr %result
-""", UNSUPPORTED, "the bits of a floating-point number are computed with as an integer", "%bits = bitcast double %x to i64",
-        remedy="use floating-point operations"),
+""", UNSUPPORTED, "the bits of a floating-point number are computed with as an integer",
+        "%bits = bitcast double %x to i64", remedy="use floating-point operations"),
 
     "bits counted": Row("""
   %bits = load i64, ptr %y
@@ -70,7 +70,8 @@ ROWS = {
   %narrow = fptrunc double %x to half
   %wide = fpext half %narrow to double
   store double %wide, ptr %result
-""", UNSUPPORTED, "numbers of type half (16 bits)", "%narrow = fptrunc double %x to half", remedy="use float64 or float32"),
+""", UNSUPPORTED, "numbers of type half (16 bits)", "%narrow = fptrunc double %x to half",
+        remedy="use float64 or float32"),
 
     "long double": Row("""
   %wide = fpext double %x to x86_fp80
@@ -100,7 +101,8 @@ define internal half @narrow(double %x) {
 
     "atomic store": Row("""
   store atomic double %x, ptr %result release, align 8
-""", UNSUPPORTED, "a volatile or atomic access to memory that is differentiated", "store atomic double %x, ptr %result"),
+""", UNSUPPORTED, "a volatile or atomic access to memory that is differentiated",
+        "store atomic double %x, ptr %result"),
 
     "atomic sum": Row("""
   %old = atomicrmw fadd ptr %y, double %x monotonic
@@ -118,8 +120,8 @@ define internal half @narrow(double %x) {
   %first = extractelement <2 x float> %pair, i32 0
   %wide = fpext float %first to double
   store double %wide, ptr %result
-""", UNSUPPORTED, "a floating-point number that is taken for one of another type", "%pair = bitcast double %x to <2 x float>",
-        remedy="use a conversion that keeps the value"),
+""", UNSUPPORTED, "a floating-point number that is taken for one of another type",
+        "%pair = bitcast double %x to <2 x float>", remedy="use a conversion that keeps the value"),
 
     "made-up address": Row("""
   %address = inttoptr i64 %n to ptr
@@ -395,8 +397,8 @@ def refusals_in(module: object) -> list[list[str]]:
     found = []
     for node in ast.walk(ast.parse(inspect.getsource(module))):  # type: ignore[arg-type]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "refusal":
-            pieces = [n.value for n in ast.walk(node.args[1]) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-            found.append([piece for piece in pieces if len(piece) > 1])
+            constants = [n.value for n in ast.walk(node.args[1]) if isinstance(n, ast.Constant)]
+            found.append([piece for piece in constants if isinstance(piece, str) and len(piece) > 1])
     return found
 
 

@@ -1,7 +1,7 @@
 """Where stored values lie: records, and the tape that keeps them, run as machine code.
 
-The tape gets its memory from a run time of the test's own, which counts blocks, fills them with rubbish, spoils them when
-they are freed, and can run out of memory.
+The tape gets its memory from a run time of the test's own, which counts blocks, fills them with rubbish, spoils them
+when they are freed, and can run out of memory.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import ctypes
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from derivative.native import I64, Native, P
 from numbad.passes.derivative.needs import Edge, Shadow
 from numbad.passes.derivative.plan import Record, item_type
-from numbad.passes.derivative.tape import BYTES, MARK, SIGNATURES, TAPE, TEXT
+from numbad.passes.derivative.tape import BYTES, MARK, SIGNATURES, SPARE, TAPE, TEXT
 from numbad.passes.ir.type_parser import parse_type
 from numbad.passes.ir.types import PTR, size_of
 from numbad.passes.ir.values import Argument
@@ -100,23 +101,35 @@ class Tape:
 
 
 HEAP = Heap()
+SPARES = (P * 2)()  # where tapes leave a chunk for the next one; not the places that all of Numba shares
 
 
 @pytest.fixture(scope="module")
 def native() -> Native:
-    symbols = {"NRT_Allocate": HEAP.allocate, "NRT_Free": HEAP.free}
-    return Native(TEXT, {name: ctypes.cast(f, P).value or 0 for name, f in symbols.items()})
+    addresses = {name: ctypes.cast(f, P).value or 0 for name, f in
+                 {"NRT_Allocate": HEAP.allocate, "NRT_Free": HEAP.free}.items()}
+    return Native(TEXT, {**addresses, SPARE: ctypes.addressof(SPARES)})
 
 
 @pytest.fixture
 def tape(native: Native) -> Iterator[Tape]:
     HEAP.budget = None
     HEAP.sizes.clear()
-    HEAP.freed.clear()
     made = Tape(native, HEAP)
     yield made
     made.release()
-    assert not HEAP.live and not HEAP.wrong
+    check_released()
+
+
+def check_released() -> None:
+    """Nothing is left but the spare chunks, which are freed here."""
+    assert not HEAP.wrong
+    spares = [address for address in SPARES if address]
+    assert sorted(HEAP.live) == sorted(spares)
+    for place in range(2):
+        if SPARES[place]:
+            HEAP._free(SPARES[place])
+            SPARES[place] = None
     HEAP.freed.clear()
 
 
@@ -193,7 +206,7 @@ def test_rewinding_to_an_empty_tape(tape: Tape) -> None:
         tape.push(bytes(64))
     kept = tape.keep(b"kept")
     tape.rewind(mark)
-    assert len(HEAP.live) == 1 and kept is not None and ctypes.string_at(kept, 4) == b"kept"
+    assert len(HEAP.live) == 1 + bool(SPARES[0]) and kept is not None and ctypes.string_at(kept, 4) == b"kept"
     assert tape.push(b"12345678") and tape.pop(8) == b"12345678"
 
 
@@ -203,10 +216,78 @@ def test_release_tells_the_bytes(tape: Tape) -> None:
     tape.keep(bytes(100))
     assert len(HEAP.sizes) == 3
     tape.release()
-    assert last_tape_bytes() == sum(HEAP.sizes) > 0 and not HEAP.live
+    assert last_tape_bytes() == sum(HEAP.sizes) > 0
     tape.call["init"](tape.address)
     tape.release()
     assert last_tape_bytes() == 0
+
+
+def test_the_largest_chunk_waits_for_the_next_tape(native: Native) -> None:
+    def run(pushes: int, kept: int) -> int:
+        HEAP.sizes.clear()
+        tape = Tape(native, HEAP)
+        for number in range(pushes):
+            tape.push(number.to_bytes(1000, "little"))
+        place = tape.keep(b"k" * kept)
+        for number in reversed(range(pushes)):
+            assert tape.pop(1000) == number.to_bytes(1000, "little")
+        assert place is not None and ctypes.string_at(place, kept) == b"k" * kept
+        tape.release()
+        return len(HEAP.sizes)
+
+    def waiting() -> list[int]:
+        return [len(HEAP.live[address]) for address in SPARES if address]
+
+    assert run(100, 5000) == 6
+    assert waiting() == [4096 << 4, 5056 + 64]
+    assert run(100, 5000) == 1, "one chunk more, twice as large"
+    assert waiting() == [4096 << 5, 5056 + 64]
+    assert run(100, 5000) == 0
+    assert run(10, 100) == 0
+    assert waiting() == [4096 << 5, 5056 + 64]
+    assert run(300, 20000) > 0
+    assert all(HEAP.live[address] for address in SPARES)
+    check_released()
+
+
+def test_huge_chunks_are_not_kept(tape: Tape) -> None:
+    tape.push(bytes((64 << 20) + 8))
+    tape.release()
+    assert not HEAP.live
+    tape.call["init"](tape.address)
+
+
+def test_two_tapes_at_a_time(native: Native) -> None:
+    """A derivative within a derivative, on the same thread: they never share memory."""
+    outer = Tape(native, HEAP)
+    outer.push(b"o" * 3000)
+    for _ in range(3):
+        inner = Tape(native, HEAP)
+        for _ in range(5):
+            inner.push(b"i" * 3000)
+        inner.keep(b"k" * 3000)
+        outer.push(b"p" * 2000)
+        assert [inner.pop(3000) for _ in range(5)] == [b"i" * 3000] * 5
+        inner.release()
+    assert [outer.pop(2000) for _ in range(3)] == [b"p" * 2000] * 3 and outer.pop(3000) == b"o" * 3000
+    outer.release()
+    check_released()
+
+
+def test_tapes_of_several_threads(native: Native) -> None:
+    def work(letter: bytes) -> bool:
+        right = True
+        for _ in range(40):
+            tape = Tape(native, HEAP)
+            for _ in range(30):
+                tape.push(letter * 1000)
+            right &= all(tape.pop(1000) == letter * 1000 for _ in range(30))
+            tape.release()
+        return right
+
+    with ThreadPoolExecutor(3) as threads:
+        assert all(threads.map(work, [b"a", b"b", b"c"]))
+    check_released()
 
 
 def test_without_memory_the_tape_stays_usable(tape: Tape) -> None:

@@ -1,7 +1,7 @@
 """What the plan saves changes no derivative: each program is differentiated with every switch of `Options` on and off.
 
-The derivatives are called as they leave the engine, without LLVM's optimiser: a value that is computed or loaded again is
-then the very number that would have been stored, so results are equal bit for bit.
+The derivatives are called as they leave the engine, without LLVM's optimiser: a value that is computed or loaded again
+is then the very number that would have been stored, so results are equal bit for bit.
 """
 
 from __future__ import annotations
