@@ -48,10 +48,10 @@ def main() -> Result:
 
     # In place: the shadow of `out` holds the seed and is used up; the shadow of `signal` is added to.
     written, seed, signal_shadow = np.zeros(CELLS), out_adjoint.copy(), np.zeros(CELLS)
-    returned = nd.autodiff(smooth, "reverse")(
+    _, (in_place_weight_adjoint,) = nd.autodiff(smooth, "reverse")(
         nd.Dup(signal, signal_shadow), nd.Active(weight), nd.Dup(written, seed)
     )
-    result = Result(out, signal_adjoint, weight_adjoint, signal_shadow, returned[0])
+    result = Result(out, signal_adjoint, weight_adjoint, signal_shadow, in_place_weight_adjoint)
     print(f"{CELLS} cells smoothed: roughness {np.ptp(np.diff(signal)):.3f} -> {np.ptp(np.diff(out)):.3f}")
     print(f"adjoint of the weight: {weight_adjoint:.12f} by vjp, {result.in_place_weight_adjoint:.12f} in place")
     print("adjoint of the signal, first entries:", np.round(signal_adjoint[:4], 6))

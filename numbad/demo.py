@@ -11,9 +11,9 @@ from statistics import median
 
 import numpy as np
 from numba import njit
-from numbad.runtime import last_tape_bytes
 
 import numbad as nd
+from numbad.runtime import last_tape_bytes
 
 N, STEPS = 128, 200
 FORWARD_AGREES = 1e-11

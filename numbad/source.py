@@ -9,10 +9,12 @@ from __future__ import annotations
 import inspect
 import itertools
 import linecache
+import weakref
 from types import FunctionType
 from typing import Any
 
 _count = itertools.count()
+_bodies: weakref.WeakKeyDictionary[FunctionType, tuple[list[str], dict[str, object]]] = weakref.WeakKeyDictionary()
 
 
 class Body:
@@ -41,7 +43,7 @@ class Body:
 
 
 def define(name: str, parameters: str, lines: list[str], names: dict[str, object]) -> FunctionType:
-    """`def name(parameters): lines`, with `names` as its globals; the attribute `body` has both."""
+    """`def name(parameters): lines`, with `names` as its globals; `body_of` gives both back."""
     text = f"def {name}({parameters}):\n" + "".join(f"    {line}\n" for line in lines)
     filename = f"<numbad {name} {next(_count)}>"
     # Numba stores the module name with compiled code and imports it again.
@@ -49,8 +51,13 @@ def define(name: str, parameters: str, lines: list[str], names: dict[str, object
     exec(compile(text, filename, "exec"), scope)
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     function = scope[name]
-    function.body = (lines, names)
+    _bodies[function] = lines, names
     return function
+
+
+def body_of(function: FunctionType) -> tuple[list[str], dict[str, object]]:
+    """The lines and the names of a function made by `define`."""
+    return _bodies[function]
 
 
 def parameter_text(signature: inspect.Signature) -> str:

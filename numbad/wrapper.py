@@ -30,7 +30,7 @@ from numbad.abi import mirrored
 from numbad.derive import Derivative
 from numbad.errors import EngineError, Unsupported
 from numbad.link import Static, StaticType
-from numbad.source import define, parameter_text
+from numbad.source import body_of, define, parameter_text
 
 _DERIVATIVES = "__numbad_derivatives__"
 _DISPATCHER = "__numbad_dispatcher__"
@@ -111,7 +111,7 @@ class _PlanCompiler(_FunctionCompiler):
         self.plan = plan
 
     def _get_implementation(self, args, kws):
-        lines, names = self.plan.implementation(tuple(map(_given, args))).body
+        lines, names = body_of(self.plan.implementation(tuple(map(_given, args))))
         # Parameters are passed by position: names of our own cannot meet those in the lines.
         parameters = ", ".join(f"__{index}" for index in range(len(args)))
         first = f"arguments = (None, {parameters + ', ' if parameters else ''})"
@@ -132,7 +132,7 @@ class DerivativeDispatcher(CPUDispatcher):
         wrapper.__qualname__ = wrapper.__name__
         plan.finish(wrapper)
         super().__init__(wrapper, targetoptions={"nopython": True})
-        self._compiler = _PlanCompiler(plan, self._compiler)
+        self._compiler: _FunctionCompiler = _PlanCompiler(plan, self._compiler)
 
     def __reduce__(self):
         return derivative_dispatcher, (type(self.plan), self.plan.primal, *self.plan.options)

@@ -25,7 +25,17 @@ from numbad.passes.ir.builder import Builder, type_at
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Call, Instruction, Load, Phi, Store
 from numbad.passes.ir.types import (
-    DOUBLE, FLOAT, I32, ArrayType, FloatType, IntType, PointerType, StructType, Type, size_of)
+    DOUBLE,
+    FLOAT,
+    I32,
+    ArrayType,
+    FloatType,
+    IntType,
+    PointerType,
+    StructType,
+    Type,
+    size_of,
+)
 from numbad.passes.ir.values import ConstantFloat, ConstantInt, ConstantText, Named, Value, integer, undefined
 from numbad.passes.rules import memory as effects
 

@@ -34,7 +34,7 @@ PLACEHOLDER = "numbad_derivative"
 
 @dataclass(frozen=True)
 class Derivative:
-    """`shadows`: the primal's parameters that have a shadow parameter, in order. `written`: pointers written through."""
+    """`shadows`: the primal's parameters that have a shadow parameter, in order. `written`: those written through."""
 
     text: str
     symbol: str

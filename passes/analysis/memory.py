@@ -15,9 +15,28 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from numbad.passes.ir.function import Function, Global
 from numbad.passes.ir.instructions import (
-    Alloca, AtomicRMW, Call, ExtractValue, GetElementPtr, InsertValue, Instruction, Load, Phi, Store)
+    Alloca,
+    AtomicRMW,
+    Call,
+    ExtractValue,
+    GetElementPtr,
+    InsertValue,
+    Instruction,
+    Load,
+    Phi,
+    Store,
+)
 from numbad.passes.ir.types import (
-    ArrayType, FloatType, IntType, PointerType, StructType, Type, VectorType, field_offset, size_of)
+    ArrayType,
+    FloatType,
+    IntType,
+    PointerType,
+    StructType,
+    Type,
+    VectorType,
+    field_offset,
+    size_of,
+)
 from numbad.passes.ir.values import Argument, Constant, ConstantExpression, ConstantInt, Value
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.blas import element_type, product_of

@@ -113,7 +113,7 @@ class AdjointRules:
         assert isinstance(i.type, VectorType)
         left, right, mask = i.operands
         count = left.type.count  # type: ignore[attr-defined]
-        parts = {left: zero(left.type), right: zero(right.type)}
+        parts: dict[Value, Value] = {left: zero(left.type), right: zero(right.type)}
         if isinstance(mask, ConstantAggregate) and not mask.splat:
             lanes = [e.value if isinstance(e, ConstantInt) else None for e in mask.elements]
         else:  # zeroinitializer, or a splat of one lane

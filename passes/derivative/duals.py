@@ -9,7 +9,7 @@ A dual is a list with one value for each direction (`width`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.derivative.copier import Copier
@@ -44,9 +44,9 @@ class Duals:
             return [value] * self.width
         return [zero(value.type)] * self.width
 
-    def set(self, value: Value, duals: list[Value]) -> None:
+    def set(self, value: Value, duals: Sequence[Value]) -> None:
         assert len(duals) == self.width
-        self.values[value] = duals
+        self.values[value] = list(duals)
 
     # --- operations that move values ---
 
@@ -55,7 +55,7 @@ class Duals:
         if isinstance(i, Phi):
             phis = [self.builder.phi(i.type, name=f"{i.name}.dot") for _ in range(self.width)]
             self._phis.append((i, phis))
-            self.set(i, phis)  # type: ignore[arg-type]
+            self.set(i, phis)
         else:
             self.set(i, [self._moved(i, lane) for lane in range(self.width)])
 

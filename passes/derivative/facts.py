@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass, field
 
 from numbad.passes.analysis.activity import Activity
 from numbad.passes.analysis.dominators import Dominators
 from numbad.passes.analysis.loops import Irreducible, Loops
 from numbad.passes.analysis.memory import Memory, holds_float
-from numbad.passes.canonical import canonicalise, is_normal_return, retype_copies, returns_status
+from numbad.passes.canonical import canonicalise, is_normal_return, returns_status, retype_copies
 from numbad.passes.diagnostics import refuse
 from numbad.passes.ir.function import Block, Function, Module
 from numbad.passes.ir.instructions import Call

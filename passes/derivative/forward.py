@@ -33,7 +33,8 @@ def write_forward(facts: Facts, name: str) -> Function:
     written: dict[Function, Function] = {}
     for function in facts.functions:
         if function is facts.entry or facts.needs_derivative(function):
-            written[function] = _declare(facts, function, name if function is facts.entry else f"{name}.{function.name}")
+            own_name = name if function is facts.entry else f"{name}.{function.name}"
+            written[function] = _declare(facts, function, own_name)
     for function, derivative in written.items():
         _Writer(facts, function, derivative, written).write()
     return written[facts.entry]

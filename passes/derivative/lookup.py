@@ -24,6 +24,7 @@ class Lookup:
     def __init__(self, plan: Plan, builder: Builder, slots: dict[Item, Value], free: Callable[[Item], Value]):
         self.plan, self.builder, self.slots, self.free = plan, builder, slots, free
         self._known: dict[Item, Value] = {}
+        self.records: list[Instruction] = []  # accesses to the tape
 
     def forget(self) -> None:
         """A new reverse block starts."""
@@ -112,7 +113,9 @@ class Lookup:
         assert loop is not None
         place = place_in_array(self.builder, self._known[Base(loop)], self._known[Trips(loop)],
                                self.plan.record(loop).offsets[item], type, self._known[Iteration(loop)])
-        return self.builder.load(type, place, align=min(8, size_of(type)))
+        value = self.builder.load(type, place, align=min(8, size_of(type)))
+        self.records.append(value)
+        return value
 
     def _affine(self, item: Item, phi: Instruction) -> Value:
         law = self.plan.affine[phi]

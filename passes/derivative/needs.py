@@ -236,7 +236,7 @@ class Needs:
             loop = self.loops.innermost[block]
             assert loop is not None
             while loop.parent in self.inert_loops:
-                loop = loop.parent  # type: ignore[assignment]
+                loop = loop.parent
             (block,) = [p for p in self.dominators.predecessors[loop.header] if p not in loop.blocks]
         return block
 

@@ -15,11 +15,12 @@ Unsure  never: what has no rule was refused by the fence; anything unexpected ra
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.canonical import returns_status
-from numbad.passes.analysis.loops import Loop
 from numbad.passes.derivative.adjoint_rules import AdjointRules
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.duals import new_function
@@ -27,6 +28,7 @@ from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.lookup import Lookup
 from numbad.passes.derivative.needs import Count, Edge, Item, Iteration, Needs, Shadow, Trips, Way
 from numbad.passes.derivative.plan import Options, Plan, Record, item_type
+from numbad.passes.derivative.scopes import separate_records
 from numbad.passes.derivative.sweep import ForwardSweep, Slots
 from numbad.passes.derivative.tape import tape_function
 from numbad.passes.diagnostics import Bug, refuse
@@ -74,7 +76,7 @@ def _plan(facts: Facts, function: Function, split: bool, options: Options) -> Pl
 
 
 def _check_loop_closed(facts: Facts, function: Function) -> None:
-    """Values that leave a loop do so through phis: the reverse sweep has a loop's values only while it is in the loop."""
+    """Values leave a loop through phis only: the reverse sweep has a loop's values while it is in the loop."""
     innermost = facts.loops[function].innermost
     for block in facts.live[function]:
         for i in block.instructions:
@@ -108,7 +110,7 @@ def _declare_split(facts: Facts, function: Function, name: str) -> Split:
     parts = [I1, I1] + ([] if result == VOID else [result] * (1 + holds_pointer(result)))
     augmented = new_function(
         facts, f"{name}.augmented",
-        FunctionType(StructType(tuple(parts)), (*(a.type for a in function.arguments), *(a.type for a in shadows), PTR)),
+        FunctionType(StructType(tuple(parts)), (*(a.type for a in (*function.arguments, *shadows)), PTR)),
         [*(a.name for a in function.arguments), *(f"{a.name}.shadow" for a in shadows), "tape"])
     seed = [result] if _active_result(facts, function) else []
     reverse = new_function(facts, f"{name}.reverse", FunctionType(VOID, (I1, *seed, PTR, *(PTR for _ in cells))),
@@ -148,8 +150,8 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
     assert status is not None
     if facts.task.seeded and entry.arguments[0] in shadows:
         slot = shadows.index(entry.arguments[0])
-        builder.call_symbol("numbad.seed", VOID, [function.arguments[0], function.arguments[len(entry.arguments) + slot],
-                                                  function.arguments[-1]])
+        results = function.arguments[len(entry.arguments) + slot]
+        builder.call_symbol("numbad.seed", VOID, [function.arguments[0], results, function.arguments[-1]])
     cells = {a: function.arguments[len(entry.arguments) + i] for i, a in enumerate(shadows)
              if not holds_pointer(a.type)}
 
@@ -168,6 +170,7 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
     forward.stack.close()
     _drop_unused_tape(function, forward.tape)
     function.name_values()
+    separate_records(function, [*forward.records, *sweep.lookup.records])
     return function
 
 
@@ -182,6 +185,7 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     forward.result(False, True, value, shadow)
     forward.stack.close()
     split.augmented.name_values()
+    separate_records(split.augmented, forward.records)
 
     reverse = split.reverse
     builder = Builder(reverse.append(Block("start")))
@@ -200,9 +204,10 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
                          Lookup(plan, builder, slots, lambda item: item.value if isinstance(item, Shadow) else item))  # type: ignore[arg-type,return-value]
     sweep.pop(plan.record(None))
     sweep.rules.seed = seed
-    sweep.write(forward.normal, lambda: builder.ret() and None)
+    sweep.write(forward.normal, builder.ret)
     stack.close()
     reverse.name_values()
+    separate_records(reverse, sweep.lookup.records)
 
 
 def _drop_unused_tape(function: Function, tape: Value) -> None:
@@ -220,7 +225,7 @@ class ReverseSweep:
     """Walks the control flow of one function backwards. The builder stands where the sweep starts."""
 
     def __init__(self, facts: Facts, plan: Plan, builder: Builder, stack: Stack, slots: Slots, tape: Value,
-                 halves: dict[Function, Split], cells: dict[Argument, Value], lookup: Lookup):
+                 halves: dict[Function, Split], cells: Mapping[Argument, Value], lookup: Lookup):
         self.facts, self.plan, self.builder, self.slots, self.tape = facts, plan, builder, slots, tape
         self.function, self.needs, self.loops = plan.function, plan.needs, plan.loops
         self.cells, self.lookup = cells, lookup
@@ -231,7 +236,7 @@ class ReverseSweep:
         self.blocks = {b: Block(f"{b.name}.bar") for b in facts.live[self.function]
                        if not self.needs.in_inert_loop(b)}
 
-    def write(self, returns: list[Block], finish) -> None:  # type: ignore[no-untyped-def]
+    def write(self, returns: list[Block], finish: Callable[[], object]) -> None:
         self._go(Edge(None), [self.blocks[b] for b in returns])
         order = self.facts.dominators[self.function].order
         for block in reversed(order):
@@ -253,8 +258,8 @@ class ReverseSweep:
         """Add the adjoints of numbers to their cells."""
         for argument, cell in self.cells.items():
             if self.facts.activity.is_active(argument):
-                total = self.builder.binary("fadd", self.builder.load(argument.type, cell), self.adjoints.take(argument))
-                self.builder.store(total, cell)
+                before, adjoint = self.builder.load(argument.type, cell), self.adjoints.take(argument)
+                self.builder.store(self.builder.binary("fadd", before, adjoint), cell)
 
     def _to_predecessors(self, block: Block, phis: dict[Phi, Value]) -> None:
         ways = self.needs.ways(block)
@@ -320,6 +325,7 @@ class ReverseSweep:
         for item, offset in record.offsets.items():
             type = item_type(item)
             kept = self.builder.load(type, self.builder.offset(memory, offset), align=min(8, size_of(type)))
+            self.lookup.records.append(kept)
             self.builder.store(kept, self.slots[item])
 
 

@@ -68,6 +68,7 @@ class ForwardSweep:
         self.stack = Stack(target)
         self.slots = Slots(plan, self.stack)
         self.live = set(facts.live[function])
+        self.records: list[Instruction] = []  # accesses to the tape
         self.counts: dict[Loop, Phi] = {}
         self.arrays: dict[Loop, tuple[Value, Value]] = {}  # of loops with a known trip count: where, how long
         self.turn = Block("turn")
@@ -255,7 +256,7 @@ class ForwardSweep:
         base, trips = self.arrays[loop]
         place = place_in_array(self.builder, base, trips, self.plan.record(loop).offsets[item], value.type,
                                self.counts[loop])
-        self.builder.store(value, place, align=min(8, size_of(value.type)))
+        self.records.append(self.builder.store(value, place, align=min(8, size_of(value.type))))
 
     def behind_phis(self, block: Block) -> None:
         loop = self.needs.loop_of_header(block)
@@ -337,7 +338,8 @@ class ForwardSweep:
         memory = self.memory("push", i64(record.size))
         for item, offset in record.offsets.items():
             kept = self.builder.load(item_type(item), self.slots[item])
-            self.builder.store(kept, self.builder.offset(memory, offset), align=min(8, size_of(kept.type)))
+            place = self.builder.offset(memory, offset)
+            self.records.append(self.builder.store(kept, place, align=min(8, size_of(kept.type))))
 
     def memory(self, operation: str, bytes: Value) -> Value:
         """Memory from the tape; without it the derivative ends here."""

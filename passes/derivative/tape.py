@@ -12,8 +12,8 @@ A chunk starts with 64 bytes: the previous chunk, its use and its capacity; the 
 place for spare chunks that it goes back to. `push` and `keep` return null when no memory
 can be had; the writers test that. All memory comes from and goes back to Numba's run time, so its counters see it.
 
-One chunk of at most 64 MiB of each chain stays between calls, in the process-wide places `numbad_tape_spare`: fresh memory
-costs a page fault for every 4 KiB, more than the arithmetic on it. A call takes it by atomic exchange and puts back the
+One chunk of at most 64 MiB of each chain stays between calls, in the process-wide places `numbad_tape_spare`: fresh
+memory costs a page fault for every 4 KiB, more than the arithmetic on it. A call takes it by atomic exchange and puts back the
 largest chunk it had, so threads and nested calls never share one.
 
 The functions are `linkonce_odr`, the same text in every derivative of one version, and known to the engine

@@ -98,7 +98,7 @@ class Builder:
     def alloca(self, type: Type, name: str = "", count: Value | None = None, align: int = 0) -> Value:
         return self.insert(Alloca(type, count, name, align))
 
-    def load(self, type: Type, pointer: Value, name: str = "", align: int = 0) -> Value:
+    def load(self, type: Type, pointer: Value, name: str = "", align: int = 0) -> Instruction:
         return self.insert(Load(type, pointer, name, align))
 
     def store(self, value: Value, pointer: Value, align: int = 0) -> Instruction:

@@ -171,5 +171,12 @@ class Module:
             raise ValueError(f"@{name} has the type {function.signature}, not {signature}")
         return function
 
+    def add_metadata(self, *texts: str) -> list[str]:
+        """New metadata nodes, numbered on; `{0}`, `{1}` ... in a text stand for the new nodes."""
+        first = 1 + max((int(k[1:]) for k in self.metadata if k[1:].isdigit()), default=-1)
+        names = [f"!{first + i}" for i in range(len(texts))]
+        self.metadata.update(zip(names, (t.format(*names) for t in texts), strict=True))
+        return names
+
     def symbol(self, name: str) -> Function | Global | None:
         return self.functions.get(name) or self.globals.get(name)

@@ -8,10 +8,11 @@
 Matrices are stored by columns; Numba always passes alpha = 1 and beta = 0. Products are bilinear:
 
     tangent     r' = x'.y + x.y'         y' = op(A') x + op(A) x'          C' = op(A') op(B) + op(A) op(B')
-    adjoint     x_ += r_ y, y_ += r_ x   op(A)_ += y_ x^T, x_ += op(A)^T y_    op(A)_ += C_ op(B)^T, op(B)_ += op(A)^T C_
+    adjoint     x_ += r_ y               op(A)_ += y_ x^T                      op(A)_ += C_ op(B)^T
+                y_ += r_ x               x_ += op(A)^T y_                      op(B)_ += op(A)^T C_
 
-and the adjoint of the result is cleared, since the product overwrites it. The norm is the root of a product: r' = x.x' / r
-and x_ += (r_ / r) x, with a strong zero. Derivatives call the same shims.
+and the adjoint of the result is cleared, since the product overwrites it. The norm is the root of a product:
+r' = x.x' / r and x_ += (r_ / r) x, with a strong zero. Derivatives call the same shims.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 
 from numbad.passes.ir.builder import Builder, i64
 from numbad.passes.ir.function import Global
-from numbad.passes.ir.instructions import Alloca, Call, Store
+from numbad.passes.ir.instructions import Alloca, Call, Instruction, Store
 from numbad.passes.ir.types import DOUBLE, FLOAT, I1, I8, I32, I64, VOID, FloatType, size_of
 from numbad.passes.ir.values import ConstantFloat, ConstantInt, Value, floating, integer
 
@@ -79,15 +80,22 @@ def _holds(call: Call, pointer: Value, wanted: float) -> bool:
             and pointer.initializer.value == wanted
     if not isinstance(pointer, Alloca):
         return False
-    if not all((isinstance(u, Store) and u.pointer is pointer and isinstance(u.value, ConstantFloat))
-               or (isinstance(u, Call) and (product_of(u) is not None or (u.callee_name or "").startswith("llvm.lifetime")))
-               for u in pointer.users):
+    if not all(map(_is_harmless, pointer.users)) or any(u.operands[0] is pointer for u in pointer.users
+                                                        if isinstance(u, Store)):
         return False
     assert call.block is not None
     before = call.block.instructions[:call.block.instructions.index(call)]
     near = [i for i in before if isinstance(i, Store) and i.pointer is pointer]
     stores = near[-1:] or [u for u in pointer.users if isinstance(u, Store)]
     return bool(stores) and all(s.value.value == wanted for s in stores)  # type: ignore[attr-defined]
+
+
+def _is_harmless(user: Instruction) -> bool:
+    """A store of a constant, or a call that only reads."""
+    if isinstance(user, Store):
+        return isinstance(user.value, ConstantFloat)
+    return isinstance(user, Call) and (
+        product_of(user) is not None or (user.callee_name or "").startswith("llvm.lifetime"))
 
 
 def bytes_of(builder: Builder, call: Call, position: int, value: Callable[[Value], Value]) -> Value:
@@ -215,13 +223,15 @@ class _Shims:
                      adjoint: Callable[[int], Value | None]) -> None:
         seed, bar = self.builder.load(self.type, result), adjoint(2)
         if bar is not None:  # the norm is computed again, into the place of the seed
-            self.builder.call_symbol("numba_xxnrm2", I32, [self.kind, self.number(1), content(2), self.number(3), result])
+            arguments = [self.kind, self.number(1), content(2), self.number(3), result]
+            self.builder.call_symbol("numba_xxnrm2", I32, arguments)
             factor = self._quotient(seed, self.builder.load(self.type, result))
             self.builder.call_symbol(f"numbad.adjoint.axpy.{self.type}", VOID,
                                      [self.number(1), factor, content(2), bar, self.number(3)])
         self.builder.store(floating(self.type, 0.0), result)
 
-    def dot_adjoint(self, result: Value, content: Callable[[int], Value], adjoint: Callable[[int], Value | None]) -> None:
+    def dot_adjoint(self, result: Value, content: Callable[[int], Value],
+                    adjoint: Callable[[int], Value | None]) -> None:
         seed = self.builder.load(self.type, result)
         self.builder.store(floating(self.type, 0.0), result)
         for position, other in ((3, 4), (4, 3)):
@@ -264,8 +274,8 @@ class _Shims:
              ldc: Value) -> None:
         """C += op(A) op(B)"""
         one = self.constant(1.0)
-        self.builder.call_symbol("numba_xxgemm", I32, [self.kind, integer(I8, ta), integer(I8, tb), m, n, k, one, a, lda,
-                                                       b, ldb, one, c, ldc])
+        arguments = [self.kind, integer(I8, ta), integer(I8, tb), m, n, k, one, a, lda, b, ldb, one, c, ldc]
+        self.builder.call_symbol("numba_xxgemm", I32, arguments)
 
     def clear(self, pointer: Value, count: Value) -> None:
         bytes = self.builder.binary("mul", count, i64(size_of(self.type)))

@@ -190,7 +190,7 @@ class _Writer:
         test = self.make("c", f"fcmp ogt double {self.some()}, 4.0")
         self.line(f"br i1 {test}, label %raise{label}, label %fine{label}")
         self.open(f"raise{label}")
-        self.line(f"store double {self.some()}, ptr {self.place()}")
+        self.line("store double 3.0, ptr %a")
         self.line("ret i32 1")
         self.open(f"fine{label}")
 
@@ -208,7 +208,7 @@ class _Writer:
         self.line(f"br i1 {test}, label %back{label}, label %caught{label}")
         self.open(f"caught{label}")
         if self.rng.random() < 0.5:
-            self.line(f"ret i32 {status}")
+            self.line("ret i32 1")
         else:
             self.line(f"store double {self.some()}, ptr {result}")
             self.line(f"br label %back{label}")
@@ -305,11 +305,12 @@ class _Writer:
             for phi, type, start, following in zip(carried, types, starts, after, strict=True)]
         self.numbers, self.pointers, self.integers = before
         self.open(f"end{label}")
-        self.numbers.append(self.make("m", f"phi double [ {last}, %{latch} ]"))
-        self.pointers.append(self.make("m", f"phi ptr [ {carried[3]}, %{latch} ]"))
-        if exits:
-            given = self.numbers[-1]
-            self.numbers, self.pointers = before[0], before[1]
+        given = self.make("m", f"phi double [ {last}, %{latch} ]")
+        pointer = self.make("m", f"phi ptr [ {carried[3]}, %{latch} ]")
+        if not exits:
+            self.numbers.append(given)
+            self.pointers.append(pointer)
+        else:
             self.line(f"br label %both{label}")
             self.open(f"out{label}")
             early = self.make("m", f"phi double [ {shown}, %{exits[0]} ]")
