@@ -11,7 +11,7 @@ from collections.abc import Callable
 from numbad.passes.ir.builder import Builder
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Call, Instruction, Phi
-from numbad.passes.ir.values import Argument, Named, Value
+from numbad.passes.ir.values import Argument, Value
 
 
 class Copier:
@@ -41,13 +41,7 @@ class Copier:
             twin: Instruction = self.builder.phi(instruction.type, name=instruction.name)
             twin.flags = instruction.flags
         else:
-            twin = instruction.copy()
-            twin.drop_operands()
-            twin.operands = [self.twin(o) for o in instruction.operands]
-            for operand in twin.operands:
-                if isinstance(operand, Named):
-                    operand.users.append(twin)
-            twin.metadata = {}
+            twin = instruction.with_operands(map(self.twin, instruction.operands))
             if isinstance(twin, Call):
                 twin.tail = ""
             self.builder.insert(twin)

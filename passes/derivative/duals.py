@@ -18,7 +18,7 @@ from numbad.passes.ir.builder import i64
 from numbad.passes.ir.function import Function, Global
 from numbad.passes.ir.instructions import Alloca, Call, GetElementPtr, Instruction, Load, Phi, Store
 from numbad.passes.ir.types import I1, I8, I64, PTR, VOID, ArrayType, size_of
-from numbad.passes.ir.values import ConstantExpression, ConstantInt, ConstantText, Named, Value, integer, zero
+from numbad.passes.ir.values import ConstantExpression, ConstantInt, ConstantText, Value, integer, zero
 from numbad.passes.rules.memory import HEADER_DATA, Allocate
 
 MOVES = frozenset(
@@ -60,17 +60,13 @@ class Duals:
             self.set(i, [self._moved(i, lane) for lane in range(self.width)])
 
     def _moved(self, i: Instruction, lane: int) -> Value:
-        twin = i.copy()
-        twin.drop_operands()
+        operands = []
         for position, operand in enumerate(i.operands):
             dual = holds_float(operand.type) or holds_pointer(operand.type)
             if i.opcode == "shufflevector" and position == 2:
                 dual = False
-            new = self.of(operand)[lane] if dual else self.copier.twin(operand)
-            twin.operands.append(new)
-            if isinstance(new, Named):
-                new.users.append(twin)
-        twin.metadata = {}
+            operands.append(self.of(operand)[lane] if dual else self.copier.twin(operand))
+        twin = i.with_operands(operands)
         twin.name = f"{i.name}.dot"
         if isinstance(twin, GetElementPtr):
             twin.flags = ()

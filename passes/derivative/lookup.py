@@ -15,7 +15,7 @@ from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder
 from numbad.passes.ir.instructions import GetElementPtr, Instruction, Phi
 from numbad.passes.ir.types import I64, size_of
-from numbad.passes.ir.values import Named, Value, integer
+from numbad.passes.ir.values import Value, integer
 
 
 class Lookup:
@@ -96,14 +96,8 @@ class Lookup:
         assert isinstance(value, Instruction)
         if value in self.plan.affine:
             return self._affine(item, value)
-        twin = value.copy()
-        twin.drop_operands()
-        for operand in value.operands:
-            new = operand if self._stays(operand) else self._known[self._part(item, operand)]
-            twin.operands.append(new)
-            if isinstance(new, Named):
-                new.users.append(twin)
-        twin.metadata = {}
+        twin = value.with_operands(
+            o if self._stays(o) else self._known[self._part(item, o)] for o in value.operands)
         if isinstance(item, Shadow) and isinstance(twin, GetElementPtr):
             twin.flags = ()
         return self.builder.insert(twin)

@@ -7,10 +7,8 @@ Gives   Plan: the items to store, per loop (a value is stored once in each itera
 Unsure  stores: that is always right.
 
 A loop whose trip count is known before it starts has one piece of tape, an array for each item, indexed by the
-iteration (both sweeps then run through memory with unit stride and without calls); other loops push a record in each iteration.
-
-The baseline: integers, addresses and comparisons are computed again; floats are stored, but for cheap operations on
-what is there anyway; a load is repeated only from an argument's memory that nothing in the call graph writes.
+iteration (both sweeps then run through memory with unit stride and without calls); other loops push a record in each
+iteration.
 """
 
 from __future__ import annotations

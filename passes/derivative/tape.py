@@ -13,8 +13,8 @@ place for spare chunks that it goes back to. `push` and `keep` return null when 
 can be had; the writers test that. All memory comes from and goes back to Numba's run time, so its counters see it.
 
 One chunk of at most 64 MiB of each chain stays between calls, in the process-wide places `numbad_tape_spare`: fresh
-memory costs a page fault for every 4 KiB, more than the arithmetic on it. A call takes it by atomic exchange and puts back the
-largest chunk it had, so threads and nested calls never share one.
+memory costs a page fault for every 4 KiB, more than the arithmetic on it. A call takes it by atomic exchange and puts
+back the largest chunk it had, so threads and nested calls never share one.
 
 The functions are `linkonce_odr`, the same text in every derivative of one version, and known to the engine
 (`rules.memory`): a derivative that is differentiated again has a shadow tape with the same history.

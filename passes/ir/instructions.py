@@ -93,12 +93,16 @@ class Instruction(Named):
         self.drop_operands()
 
     def copy(self) -> Instruction:
-        """The same operation on the same operands, in no block; metadata and flags are carried over, debug records
-        are not: they would still name the values around the original."""
-        twin = copy.copy(self)
-        twin.users, twin.block, twin.debug_records = [], None, ()
-        twin.operands = list(self.operands)
+        """The same operation on the same operands, in no block; metadata and flags are carried over."""
+        twin = self.with_operands(self.operands)
         twin.metadata = dict(self.metadata)
+        return twin
+
+    def with_operands(self, operands: Iterable[Value]) -> Instruction:
+        """The same operation on other operands, in no block and without metadata; flags are carried over."""
+        twin = copy.copy(self)
+        twin.users, twin.block, twin.metadata, twin.debug_records = [], None, {}, ()
+        twin.operands = list(operands)
         for operand in twin.operands:
             if isinstance(operand, Named):
                 operand.users.append(twin)
