@@ -204,7 +204,7 @@ def retype_copies(functions: Iterable[Function], memory: Memory) -> None:
         for instruction in list(function.instructions):
             if instruction in seen or instruction.block is None:
                 continue
-            if isinstance(instruction, Load) and _float_of(instruction.type) is not None:
+            if _starts_a_journey(instruction):
                 group = _travellers(instruction)
                 seen |= group
                 places = {i.pointer for i in group if isinstance(i, Load)}
@@ -212,6 +212,12 @@ def retype_copies(functions: Iterable[Function], memory: Memory) -> None:
                 if any(_float_lives_at(memory, p, instruction.type) for p in places) \
                         and all(map(_only_travels, group)):
                     _retype(group)
+
+
+def _starts_a_journey(instruction: Instruction) -> bool:
+    floating = _float_of(instruction.type)
+    return floating is not None and (isinstance(instruction, Load) or (
+        instruction.opcode == "bitcast" and instruction.operands[0].type == floating))
 
 
 def _float_of(type: Type) -> FloatType | None:

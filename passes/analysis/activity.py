@@ -54,6 +54,16 @@ class Activity:
         self._active = self.varied & self.useful  # (3)
         self.active_nodes = [node for node in memory.nodes if node in self._active]
         self._shadowed = self._close_over_pointers(memory.nodes)  # (4)
+        self._counted = self._counted_shadows()
+
+    def _counted_shadows(self) -> set[Value]:
+        """Phis for reference counts of which some incoming object has a shadow."""
+        followers: Edges = {}
+        for phi, values in self.memory.counted.items():
+            for value in values:
+                followers.setdefault(value, []).append(phi)
+        with_shadow = [v for v in followers if v not in self.memory.counted and self.is_shadowed(v)]  # type: ignore[arg-type,operator]
+        return reach(with_shadow, followers) & set(self.memory.counted)  # type: ignore[return-value]
 
     def is_active(self, value: Value) -> bool:
         """The value carries a derivative itself (floats, and aggregates with floats in them)."""
@@ -65,6 +75,8 @@ class Activity:
 
     def is_shadowed(self, value: Value) -> bool:
         """The pointer (or aggregate with pointers) needs a shadow."""
+        if value in self.memory.counted:
+            return value in self._counted
         return holds_pointer(value.type) and self.memory.node(value) in self._shadowed
 
     def _close_over_pointers(self, nodes: list[Node]) -> set[Node]:

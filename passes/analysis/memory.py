@@ -82,6 +82,7 @@ class Memory:
         is the MemInfo of the data that another argument points to."""
         self.functions = {f.name: f for f in functions}
         self._cells: dict[Value, Cell] = {}
+        self.counted: dict[Value, list[Value]] = {}  # phis through which only reference counts are reached -> what they are
         self._pending: list[tuple[Value, Value]] = []
         self._copies: list[tuple[Value, Value]] = []
         self._returned: dict[str, list[Value]] = {f.name: [] for f in functions}
@@ -153,9 +154,26 @@ class Memory:
             self._cells[value] = cell
         return cell
 
+    def _is_counted(self, phi: Phi) -> bool:
+        """Only reference counts are reached through the phi, directly or through other such phis. The objects that it may
+        be have nothing else to do with each other: LLVM merges the tails of branches that end with a release."""
+        group, work = {phi}, [phi]
+        while work:
+            for user in work.pop().users:
+                if isinstance(user, Phi):
+                    if user not in group:
+                        group.add(user)
+                        work.append(user)
+                elif not isinstance(user, Call) or not isinstance(effects.effect_of(user), effects.Count):
+                    return False
+        self.counted[phi] = [value for value, _ in phi.incoming]
+        return True
+
     def _visit(self, i: Instruction) -> None:
         if isinstance(i, Phi):
-            if holds_pointer(i.type):
+            if holds_pointer(i.type) and self._is_counted(i):
+                self._cells[i] = (Node(), 0)
+            elif holds_pointer(i.type):
                 known = next((v for v, _ in i.incoming if v in self._cells), None)
                 self._cells[i] = self._cells[known] if known is not None else (Node(), 0)
                 self._pending += [(i, v) for v, _ in i.incoming]

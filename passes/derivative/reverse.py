@@ -16,7 +16,7 @@ Unsure  never: what has no rule was refused by the fence; anything unexpected ra
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import holds_float, holds_pointer
@@ -35,7 +35,7 @@ from numbad.passes.diagnostics import Bug, refuse
 from numbad.passes.ir.builder import Builder, i32, i64
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Instruction, Phi
-from numbad.passes.ir.types import I1, I64, PTR, VOID, FunctionType, StructType, size_of
+from numbad.passes.ir.types import I1, I32, I64, PTR, VOID, FunctionType, StructType, size_of
 from numbad.passes.ir.values import Argument, Value
 
 
@@ -221,6 +221,15 @@ def _drop_unused_tape(function: Function, tape: Value) -> None:
 # --- the reverse sweep -----------------------------------------------------------------------------------------------
 
 
+@dataclass
+class Door:
+    """The only way into a reversed loop: `place` holds the number of the block in `targets` where to go on."""
+
+    block: Block
+    place: Value
+    targets: list[Block] = field(default_factory=list)
+
+
 class ReverseSweep:
     """Walks the control flow of one function backwards. The builder stands where the sweep starts."""
 
@@ -235,9 +244,13 @@ class ReverseSweep:
         self.rules = AdjointRules(facts, builder, stack, self.adjoints, lookup, tape, reverses)
         self.blocks = {b: Block(f"{b.name}.bar") for b in facts.live[self.function]
                        if not self.needs.in_inert_loop(b)}
+        self.doors = {loop: Door(Block(f"{loop.header.name}.door"), stack.place(I32, "door"))
+                      for loop in self._loops_with_doors()}
 
     def write(self, returns: list[Block], finish: Callable[[], object]) -> None:
         self._go(Edge(None), [self.blocks[b] for b in returns])
+        for door in self.doors.values():
+            self.target.append(door.block)
         order = self.facts.dominators[self.function].order
         for block in reversed(order):
             if block not in self.blocks:
@@ -253,6 +266,51 @@ class ReverseSweep:
                 finish()
             else:
                 self._to_predecessors(block, phis)
+        for door in self.doors.values():
+            self.builder.at_end(door.block)
+            first, *others = door.targets
+            number = self.builder.load(I32, door.place)
+            self.builder.switch(number, first, [(i32(n), target) for n, target in enumerate(others, 1)])
+
+    def _loops_with_doors(self) -> list[Loop]:
+        """Loops that the reverse sweep would enter in several places: those with exits besides the one at the latch.
+
+        They get a door, one block through which every way into the loop and around it leads. Without it the derivative
+        had loops with several entries, which neither LLVM optimises nor numbad differentiates again.
+        """
+        found: list[Loop] = []
+        for loop in reversed(self.loops.loops):  # inner before outer: the door of an inner loop is one place
+            if loop in self.needs.inert_loops:
+                continue
+            entered: set[object] = set()
+            for block in self.blocks:
+                for way in self.needs.ways(block):
+                    left = self._left(way, block)
+                    if loop in left:
+                        inner = [x for x in left[:left.index(loop)] if x in found]
+                        entered.add(inner[-1] if inner else way.source)
+            around = self.needs.ways(loop.header)[self.needs.way_of(loop.header, loop.latch)].source
+            if not (entered <= {around} or entered <= {loop.header}):
+                found.append(loop)
+        return found
+
+    def _left(self, way: Way, block: Block) -> list[Loop]:
+        """The loops with adjoints that the edge left, innermost first."""
+        if block in self.needs.bypass:
+            return []
+        return [x for x in self.loops.left(way.predecessors[0], block) if x not in self.needs.inert_loops]
+
+    def _enter(self, source: Block, loops: list[Loop]) -> None:
+        """Go to the reverse of a block, through the doors of the loops that are entered (innermost first)."""
+        target = self.blocks[source]
+        for loop in loops:
+            if loop in self.doors:
+                door = self.doors[loop]
+                if target not in door.targets:
+                    door.targets.append(target)
+                self.builder.store(i32(door.targets.index(target)), door.place)
+                target = door.block
+        self.builder.branch(target)
 
     def _give_back(self) -> None:
         """Add the adjoints of numbers to their cells."""
@@ -299,11 +357,11 @@ class ReverseSweep:
             trips = self.builder.load(I64, self.slots[Trips(loop)])
             bytes = self.builder.binary("mul", trips, i64(self.plan.record(loop).size))
             self.builder.call(tape_function(self.facts.module, "pop"), [self.tape, bytes])
-        elif block not in self.needs.bypass:
-            left = [x for x in self.loops.left(predecessor, block) if x not in self.needs.inert_loops]
-            for ended in reversed(left):
-                self.reenter(ended)
-        self.builder.branch(self.blocks[way.source])
+        left = self._left(way, block)
+        for ended in reversed(left):
+            self.reenter(ended)
+        goes_round = loop is not None and predecessor in loop.blocks
+        self._enter(way.source, [loop] if goes_round else left)  # type: ignore[list-item]
         self.builder.at_end(here)
         return start
 

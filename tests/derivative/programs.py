@@ -1,11 +1,12 @@
 """Random programs in LLVM's text, for comparing forward mode, reverse mode and finite differences.
 
 Given   a random generator.
-Gives   the text of `i32 @f(ptr %result, ptr %error, double %x, double %y, ptr %a, ptr %b, i64 %n)` and of functions that
-        it calls. `%a` and `%b` point to four doubles each; both may be written. The status is 0, or 1 for an exception.
+Gives   the text of `i32 @f(ptr %result, ptr %error, double %x, double %y, ptr %a, ptr %b, i64 %n)` and of functions
+        that it calls. `%a` and `%b` point to four doubles each; both may be written. The status is 0, or 1 for an
+        exception.
 
-Programs are in the form in which the engine expects them: loops have a preheader, one latch, and exits of their own, and
-what a loop computes is seen outside of it through phis only. All numbers stay small: products are folded by a sine.
+Programs are in the form in which the engine expects them: loops have a preheader, one latch, and exits of their own,
+and what a loop computes is seen outside of it through phis only. All numbers stay small: products are folded by a sine.
 """
 
 from __future__ import annotations
@@ -164,7 +165,8 @@ class _Writer:
 
     def write_count(self, depth: int) -> None:
         opcode = self.rng.choice(["add", "sub", "xor", "mul"])
-        self.integers.append(self.make("i", f"{opcode} i64 {self.integer()}, {self.rng.choice(['1', '3', self.integer()])}"))
+        right = self.rng.choice(["1", "3", self.integer()])
+        self.integers.append(self.make("i", f"{opcode} i64 {self.integer()}, {right}"))
 
     def write_pointer(self, depth: int) -> None:
         one, other = self.rng.choice(self.pointers), self.rng.choice(self.pointers)
@@ -176,11 +178,13 @@ class _Writer:
         self.line(f"store i64 {bits}, ptr {self.place()}")
 
     def write_pair(self, depth: int) -> None:
-        one = self.make("q", f"insertvalue {{ double, double }} undef, double {self.some()}, 0")
-        both = self.make("q", f"insertvalue {{ double, double }} {one}, double {self.some()}, 1")
+        pair = "{ double, double }"
+        one = self.make("q", f"insertvalue {pair} undef, double {self.some()}, 0")
+        both = self.make("q", f"insertvalue {pair} {one}, double {self.some()}, 1")
         if self.rng.random() < 0.5:
-            both = self.make("q", f"select i1 {self.condition()}, {{ double, double }} {both}, {{ double, double }} {both}")
-        self.number(f"extractvalue {{ double, double }} {both}, {self.rng.choice([0, 1])}")
+            other = self.make("q", f"insertvalue {pair} {both}, double {self.some()}, {self.rng.choice([0, 1])}")
+            both = self.make("q", f"select i1 {self.condition()}, {pair} {both}, {pair} {other}")
+        self.number(f"extractvalue {pair} {both}, {self.rng.choice([0, 1])}")
 
     def write_fail(self, depth: int) -> None:
         """An exception, for few arguments."""
@@ -202,8 +206,9 @@ class _Writer:
         self.heads.append(f"  {result} = alloca double")
         self.line(f"store double 0.0, ptr {result}")
         one, other = self.rng.choice(self.pointers), self.rng.choice(["%a", "%b", *self.pointers])
-        status = self.make("i", f"call i32 @{self.rng.choice(self.callees)}(ptr {result}, ptr %error, double {self.some()}, "
-                                f"double {self.some()}, ptr {one}, ptr {other}, i64 {self.integer()})")
+        numbers = f"double {self.some()}, double {self.some()}"
+        status = self.make("i", f"call i32 @{self.rng.choice(self.callees)}(ptr {result}, ptr %error, {numbers}, "
+                                f"ptr {one}, ptr {other}, i64 {self.integer()})")
         test = self.make("c", f"icmp eq i32 {status}, 0")
         self.line(f"br i1 {test}, label %back{label}, label %caught{label}")
         self.open(f"caught{label}")

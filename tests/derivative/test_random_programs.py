@@ -1,0 +1,159 @@
+"""Random programs: forward mode against finite differences, reverse mode against forward mode, with and without what
+the plan saves, on the text as written and as LLVM prepares it.
+
+The arguments x, y, a, b are one vector of ten numbers, the results (the value, a and b afterwards) one of nine.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from numba.core.registry import cpu_target
+from numba.core.runtime import rtsys
+
+from derivative import programs
+from derivative.native import DOUBLE, I32, I64, Native, P
+from numbad.passes import llvm, pipeline
+from numbad.passes.derivative.facts import Task
+from numbad.passes.derivative.plan import Options
+from numbad.passes.ir import types
+from numbad.passes.ir.function import Module
+from numbad.passes.ir.verifier import verify
+
+STORE_ALL = Options(**dict.fromkeys([field.name for field in fields(Options)], False))
+RESULT, X, Y, A, B = 0, 2, 3, 4, 5
+"""Positions of the parameters."""
+STEP = 1e-5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def run_time() -> None:
+    """Tapes get their memory from Numba's run time."""
+    rtsys.initialize(cpu_target.target_context)
+
+
+def verified(stage: str, module: Module | None) -> None:
+    if module is not None:
+        verify(module)
+
+
+class Program:
+    def __init__(self, text: str):
+        self.text = text
+        self.primal = Native(text).function("f", I32, P, P, DOUBLE, DOUBLE, P, P, I64)
+
+    def run(self, at: np.ndarray, n: int) -> tuple[int, np.ndarray]:
+        value, error = np.zeros(1), np.zeros(1)
+        a, b = at[2:6].copy(), at[6:].copy()
+        status = self.primal(value.ctypes.data, error.ctypes.data, at[0], at[1], a.ctypes.data, b.ctypes.data, n)
+        return status, np.concatenate([value, a, b])
+
+    def difference(self, at: np.ndarray, n: int, along: np.ndarray) -> np.ndarray | None:
+        """The derivative along a direction; None where the function is not smooth."""
+        found = []
+        for step in (STEP, STEP / 2):
+            (ahead, right), (behind, left) = (self.run(at + s * along, n) for s in (step, -step))
+            if ahead or behind:
+                return None
+            found.append((right - left) / (2 * step))
+        return found[1] if np.allclose(*found, rtol=1e-4, atol=1e-5) else None
+
+
+class Differentiated:
+    """A derivative of a program, and how it is called."""
+
+    def __init__(self, program: Program, mode: str, options: Options = Options()):  # noqa: B008
+        contents = ((A, types.DOUBLE), (B, types.DOUBLE))
+        made = pipeline.differentiate(program.text, Task("f", mode, frozenset([X, Y, A, B]), contents), options,
+                                      between=verified)
+        self.shadows = made.shadows
+        number = DOUBLE if mode == "forward" else P
+        kinds = [number if k in (X, Y) else P for k in self.shadows]
+        self.call = Native(made.text).function(made.symbol, I32, P, P, DOUBLE, DOUBLE, P, P, I64, *kinds)
+
+    def forward(self, at: np.ndarray, n: int, along: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+        """Status, results, and their tangents."""
+        value, tangent, error = np.zeros(1), np.zeros(1), np.zeros(1)
+        a, b, a_dot, b_dot = at[2:6].copy(), at[6:].copy(), along[2:6].copy(), along[6:].copy()
+        beside = {RESULT: tangent.ctypes.data, X: along[0], Y: along[1], A: a_dot.ctypes.data, B: b_dot.ctypes.data}
+        status = self.call(value.ctypes.data, error.ctypes.data, at[0], at[1], a.ctypes.data, b.ctypes.data, n,
+                           *(beside[k] for k in self.shadows))
+        return status, np.concatenate([value, a, b]), np.concatenate([tangent, a_dot, b_dot])
+
+    def reverse(self, at: np.ndarray, n: int, seed: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+        """Status, results, and the adjoints of the arguments."""
+        value, error, cells = np.zeros(1), np.zeros(1), np.zeros(2)
+        a, b = at[2:6].copy(), at[6:].copy()
+        result_bar, a_bar, b_bar = seed[:1].copy(), seed[1:5].copy(), seed[5:].copy()
+        beside = {RESULT: result_bar.ctypes.data, X: cells.ctypes.data, Y: cells.ctypes.data + 8, A: a_bar.ctypes.data,
+                  B: b_bar.ctypes.data}
+        status = self.call(value.ctypes.data, error.ctypes.data, at[0], at[1], a.ctypes.data, b.ctypes.data, n,
+                           *(beside[k] for k in self.shadows))
+        return status, np.concatenate([value, a, b]), np.concatenate([cells, a_bar, b_bar])
+
+
+def check(text: str, rng: np.random.Generator) -> int:
+    """At how many points the derivatives were compared with finite differences."""
+    program = Program(text)
+    tangents = Differentiated(program, "forward")
+    gradients = [Differentiated(program, "reverse", options) for options in (Options(), STORE_ALL)]
+    compared = 0
+    for _ in range(3):
+        at, along, seed, n = rng.uniform(-1, 1, 10), rng.uniform(-1, 1, 10), rng.uniform(-1, 1, 9), int(rng.integers(8))
+        status, results = program.run(at, n)
+        status_dot, results_dot, dot = tangents.forward(at, n, along)
+        assert status_dot == status
+        found = []
+        for gradient in gradients:
+            status_bar, results_bar, bar = gradient.reverse(at, n, seed)
+            assert status_bar == status
+            if status == 0:
+                np.testing.assert_array_equal(results_bar, results)
+                found.append(bar)
+        if status:
+            continue
+        np.testing.assert_array_equal(results_dot, results)
+        np.testing.assert_array_equal(*found)
+        scale = np.abs(seed * dot).sum() + np.abs(found[0] * along).sum()
+        assert abs(seed @ dot - found[0] @ along) <= 1e-11 * scale
+        known = program.difference(at, n, along)
+        if known is not None:
+            compared += 1
+            np.testing.assert_allclose(dot, known, rtol=1e-4, atol=1e-5)
+    return compared
+
+
+def check_seeds(seeds: range) -> int:
+    compared = 0
+    for seed in seeds:
+        text = programs.program(random.Random(seed))
+        if seed % 2:
+            text = llvm.prepare(text, "f")
+        try:
+            compared += check(text, np.random.default_rng(seed))
+        except Exception as error:
+            error.add_note(f"random program {seed}\n{text}")
+            raise
+    return compared
+
+
+@pytest.mark.parametrize("start", range(0, 40, 10))
+def test_random_programs(start: int) -> None:
+    assert check_seeds(range(start, start + 10)) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(100, 1100, 100))
+def test_many_random_programs(start: int) -> None:
+    assert check_seeds(range(start, start + 100)) > 150
+
+
+def test_programs_use_everything() -> None:
+    """What the generator can write does occur."""
+    texts = [programs.program(random.Random(seed)) for seed in range(60)]
+    words = ["switch", "memmove", "memset", "alloca", "phi ptr", "phi i64", "select i1", "call i32 @g", "call i32 @h",
+             "ret i32 1", "load i64", "insertvalue", "maxnum", "caught", "loop", "out"]
+    assert all(sum(word in text for text in texts) > 5 for word in words)
