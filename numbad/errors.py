@@ -61,6 +61,7 @@ _CONSTRUCTS = (
     ("numba_xx", "a matrix function of np.linalg", _MATRICES),
     ("NRT_MemInfo_new_varsize", "a list or a set", _ARRAYS),
     ("NRT_MemInfo_varsize", "a list or a set", _ARRAYS),
+    ("NRT_MemInfo_alloc_dtor", "an instance of a jitclass", "use arrays and tuples"),
     ("numba_list_", "a typed list", _ARRAYS),
     ("numba_dict_", "a typed dictionary", _ARRAYS),
     ("numba_unpickle", "an object of the Python interpreter", "keep it out of what is differentiated"),

@@ -32,6 +32,7 @@ from numba.np.numpy_support import ufunc_find_matching_loop
 from numba.np.ufunc import ufuncbuilder
 from numba.np.ufunc.dufunc import DUFunc
 from numba.np.ufunc.gufunc import GUFunc
+from numba.stencils.stencil import StencilFunc
 
 from numbad.errors import EngineError, Unsupported
 
@@ -99,6 +100,8 @@ class Typing(typing.Context):
             return super().resolve_value_type(_twin(val, TwinUfunc))
         if isinstance(val, GUFunc):
             raise Unsupported(f"a call of the @guvectorize function {val.__name__}; write it as @njit")
+        if isinstance(val, StencilFunc):
+            raise Unsupported("a call of a @stencil function; write the stencil as loops")
         if isinstance(val, JitClassType):
             return val.class_type               # Numba tells its own context only
         return twinned(super().resolve_value_type(val))

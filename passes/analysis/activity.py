@@ -43,6 +43,8 @@ class Activity:
         for i in live:
             if _is_integer_on_tape(memory, i) and i.operands[0] in bits:
                 connect(i.operands[0], memory.node(i.operands[1]))
+            elif i.opcode in ("sitofp", "uitofp") and i.operands[0] in bits:  # log2 by way of the exponent's bits
+                connect(i.operands[0], i)
         sources: list[Hashable] = [a if holds_float(a.type) else memory.node(a) for a in inputs]
         sources += [node for node in memory.nodes if "unknown" in node.roots]
         sinks: list[Hashable] = list(results)
@@ -62,7 +64,7 @@ class Activity:
         for phi, values in self.memory.counted.items():
             for value in values:
                 followers.setdefault(value, []).append(phi)
-        with_shadow = [v for v in followers if v not in self.memory.counted and self.is_shadowed(v)]  # type: ignore[arg-type,operator]
+        with_shadow = [v for v in followers if v not in self.memory.counted and self.is_shadowed(v)]  # type: ignore[arg-type]
         return reach(with_shadow, followers) & set(self.memory.counted)  # type: ignore[return-value]
 
     def is_active(self, value: Value) -> bool:

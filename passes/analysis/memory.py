@@ -82,7 +82,7 @@ class Memory:
         is the MemInfo of the data that another argument points to."""
         self.functions = {f.name: f for f in functions}
         self._cells: dict[Value, Cell] = {}
-        self.counted: dict[Value, list[Value]] = {}  # phis through which only reference counts are reached -> what they are
+        self.counted: dict[Value, list[Value]] = {}  # phis that serve reference counts only -> what they may be
         self._pending: list[tuple[Value, Value]] = []
         self._copies: list[tuple[Value, Value]] = []
         self._returned: dict[str, list[Value]] = {f.name: [] for f in functions}
@@ -155,9 +155,9 @@ class Memory:
         return cell
 
     def _is_counted(self, phi: Phi) -> bool:
-        """Only reference counts are reached through the phi, directly or through other such phis. The objects that it may
-        be have nothing else to do with each other: LLVM merges the tails of branches that end with a release."""
-        group, work = {phi}, [phi]
+        """Only reference counts are reached through the phi, directly or through other such phis. The objects that it
+        may be have nothing else to do with each other: LLVM merges the tails of branches that end with a release."""
+        group, work, counts = {phi}, [phi], False
         while work:
             for user in work.pop().users:
                 if isinstance(user, Phi):
@@ -166,6 +166,10 @@ class Memory:
                         work.append(user)
                 elif not isinstance(user, Call) or not isinstance(effects.effect_of(user), effects.Count):
                     return False
+                else:
+                    counts = True
+        if not counts:
+            return False
         self.counted[phi] = [value for value, _ in phi.incoming]
         return True
 

@@ -42,7 +42,7 @@ class _Examiner:
             self.call(i)
             return
         if self.active(i) and i.type.is_int:
-            raise self.refusal("unsupported", "the bits of a floating-point number are computed with as an integer",
+            raise self.refusal("unsupported", "integer arithmetic on the bits of a floating-point number",
                                "use floating-point operations")
         if self.active(i):
             self.float_type(i.type)
@@ -120,7 +120,7 @@ class _Examiner:
                     self.float_type(i.type)
             case Inactive():
                 if self.active(i):
-                    raise self.refusal("unsupported", "the bits of a floating-point number are computed with",
+                    raise self.refusal("unsupported", "integer arithmetic on the bits of a floating-point number",
                                        "use floating-point operations")
             case Refused(reason=reason, always=always):
                 if matters or always:

@@ -7,6 +7,7 @@ The arguments x, y, a, b are one vector of ten numbers, the results (the value, 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
@@ -16,7 +17,7 @@ from numba.core.runtime import rtsys
 
 from derivative import programs
 from derivative.native import DOUBLE, I32, I64, Native, P
-from numbad.passes import llvm, pipeline
+from numbad.passes import llvm, pipeline, preparation
 from numbad.passes.derivative.facts import Task
 from numbad.passes.derivative.plan import Options
 from numbad.passes.ir import types
@@ -26,6 +27,8 @@ from numbad.passes.ir.verifier import verify
 STORE_ALL = Options(**dict.fromkeys([field.name for field in fields(Options)], False))
 RESULT, X, Y, A, B = 0, 2, 3, 4, 5
 """Positions of the parameters."""
+COUNT = 7
+"""The number of the parameters."""
 STEP = 1e-5
 
 
@@ -51,15 +54,17 @@ class Program:
         status = self.primal(value.ctypes.data, error.ctypes.data, at[0], at[1], a.ctypes.data, b.ctypes.data, n)
         return status, np.concatenate([value, a, b])
 
-    def difference(self, at: np.ndarray, n: int, along: np.ndarray) -> np.ndarray | None:
-        """The derivative along a direction; None where the function is not smooth."""
-        found = []
-        for step in (STEP, STEP / 2):
-            (ahead, right), (behind, left) = (self.run(at + s * along, n) for s in (step, -step))
-            if ahead or behind:
-                return None
-            found.append((right - left) / (2 * step))
-        return found[1] if np.allclose(*found, rtol=1e-4, atol=1e-5) else None
+
+def difference(run: Callable[[np.ndarray, int], tuple[int, np.ndarray]], at: np.ndarray, n: int,
+               along: np.ndarray) -> np.ndarray | None:
+    """The derivative along a direction; None where an exception is near or the function is not smooth."""
+    found = []
+    for step in (STEP, STEP / 2):
+        (ahead, right), (behind, left) = (run(at + s * along, n) for s in (step, -step))
+        if ahead or behind:
+            return None
+        found.append((right - left) / (2 * step))
+    return found[1] if np.allclose(*found, rtol=1e-4, atol=1e-5) else None
 
 
 class Differentiated:
@@ -119,7 +124,7 @@ def check(text: str, rng: np.random.Generator) -> int:
         np.testing.assert_array_equal(*found)
         scale = np.abs(seed * dot).sum() + np.abs(found[0] * along).sum()
         assert abs(seed @ dot - found[0] @ along) <= 1e-11 * scale
-        known = program.difference(at, n, along)
+        known = difference(program.run, at, n, along)
         if known is not None:
             compared += 1
             np.testing.assert_allclose(dot, known, rtol=1e-4, atol=1e-5)
@@ -138,6 +143,64 @@ def check_seeds(seeds: range) -> int:
             error.add_note(f"random program {seed}\n{text}")
             raise
     return compared
+
+
+class Second:
+    """Forward mode over reverse mode. Arguments and results are those of the reverse mode: with all shadows."""
+
+    def __init__(self, text: str):
+        contents = ((A, types.DOUBLE), (B, types.DOUBLE))
+        active = frozenset([X, Y, A, B])
+        first = pipeline.differentiate(text, Task("f", "reverse", active, contents))
+        prepared = preparation.prepared(first.text, first.symbol, llvm.host())
+        shadows = range(COUNT, COUNT + len(first.shadows))
+        task = Task(first.symbol, "forward", active | set(shadows),
+                    (*contents, *((k, types.DOUBLE) for k in shadows)))
+        second = pipeline.differentiate(prepared, task, between=verified)
+        self.sizes = [{A: 4, B: 4}.get(k, 1) for k in first.shadows]
+        self.shadows = second.shadows
+        parameters = [P, P, DOUBLE, DOUBLE, P, P, I64, *(P for _ in first.shadows)]
+        self.gradient = Native(first.text).function(first.symbol, I32, *parameters)
+        self.tangent = Native(second.text).function(second.symbol, I32, *parameters,
+                                                    *(parameters[k] for k in second.shadows))
+
+    def operands(self, at: np.ndarray) -> tuple[list, list[np.ndarray]]:
+        """What is passed for x, y, a, b and the shadows; the arrays behind the pointers."""
+        arrays = np.split(at[2:].copy(), np.cumsum([4, 4, *self.sizes])[:-1])
+        arrays = [np.zeros(1), *map(np.copy, arrays)]
+        error = np.zeros(1)
+        pointers = [a.ctypes.data for a in arrays]
+        return [pointers[0], error.ctypes.data, at[0], at[1], *pointers[1:3], None, *pointers[3:]], [*arrays, error]
+
+    def run(self, at: np.ndarray, n: int) -> tuple[int, np.ndarray]:
+        operands, arrays = self.operands(at)
+        status = self.gradient(*operands[:6], n, *operands[7:])
+        return status, np.concatenate(arrays[:-1])
+
+    def forward(self, at: np.ndarray, n: int, along: np.ndarray) -> tuple[int, np.ndarray]:
+        operands, arrays = self.operands(at)
+        beside, tangents = self.operands(along)
+        status = self.tangent(*operands[:6], n, *operands[7:], *(beside[k] for k in self.shadows))
+        return status, np.concatenate(tangents[:-1])
+
+
+@pytest.mark.parametrize("start", range(0, 20, 10))
+def test_second_order(start: int) -> None:
+    compared = 0
+    for seed in range(start, start + 10):
+        rng = np.random.default_rng(seed)
+        text = programs.program(random.Random(seed))
+        second = Second(text)
+        for _ in range(2):
+            at, along = rng.uniform(-1, 1, (2, 10 + sum(second.sizes)))
+            n = int(rng.integers(8))
+            known = difference(second.run, at, n, along)
+            if known is not None:
+                status, dot = second.forward(at, n, along)
+                assert status == 0
+                np.testing.assert_allclose(dot, known, rtol=1e-3, atol=1e-4, err_msg=text)
+                compared += 1
+    assert compared > 8
 
 
 @pytest.mark.parametrize("start", range(0, 40, 10))
