@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 import weakref
 from dataclasses import dataclass
 from typing import Any
 
 from numba.core import types
+from numba.core.compiler_lock import global_compiler_lock
 
 from numbad import frontend, target
-from numbad.errors import EngineError, Error, explain
+from numbad.errors import EngineError, explain
 from numbad.passes import pipeline, preparation
 from numbad.passes.derivative.facts import Task
 from numbad.passes.derivative.plan import Options
-from numbad.passes.diagnostics import Bug, Refusal
+from numbad.passes.diagnostics import Refusal
 from numbad.passes.ir.function import Module
 from numbad.passes.ir.printer import print_module
 from numbad.passes.ir.types import DOUBLE, FLOAT, Type
@@ -57,7 +57,6 @@ class Derivative:
 
 
 _cache: weakref.WeakKeyDictionary[Any, dict[object, Derivative]] = weakref.WeakKeyDictionary()
-_lock = threading.RLock()
 
 
 def derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
@@ -66,7 +65,7 @@ def derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
 
     Raises NoDerivative or Unsupported for what cannot be differentiated, EngineError for a bug of ours.
     """
-    with _lock:
+    with global_compiler_lock:
         known = _cache.setdefault(dispatcher, {})
         key = (argtypes, request, seed_text, options)
         if key not in known:
@@ -79,18 +78,16 @@ def _derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
     watch = _Watch()
     lowered = frontend.lower(dispatcher, argtypes)
     watch("lower")
-    text = preparation.prepared(lowered.text, lowered.entry, frontend.machine())
-    watch("prepare")
-    task = _task(lowered, request)
     try:
-        result = pipeline.differentiate(text, task, options, seed_text or "", watch)
+        text = preparation.prepared(lowered.text, lowered.entry, frontend.machine())
+        watch("prepare")
+        result = pipeline.differentiate(text, _task(lowered, request), options, seed_text or "", watch)
     except Refusal as refusal:
         raise explain(refusal, request, lowered) from None
-    except (Bug, AssertionError, KeyError, ValueError, TypeError, AttributeError, IndexError) as bug:
-        if isinstance(bug, Error):
-            raise
-        raise EngineError(f"numbad failed in stage `{watch.stage}` on {lowered.name} ({lowered.filename}:"
-                          f"{lowered.line}): {type(bug).__name__}: {bug}") from bug
+    except Exception as bug:  # whatever else the engine raises is a bug of ours, and says where it happened
+        place = f"{lowered.name} ({lowered.filename}:{lowered.line})"
+        raise EngineError(f"numbad failed {watch.stage} on {place}: {type(bug).__name__}: {bug}\n"
+                          "NUMBAD_PRINT_AFTER=parse,analyse,write shows the code.") from bug
     watch("link")
     owners = {index: lowered.parameters[index - 2].argument for index in range(2, 2 + len(lowered.parameters))}
     arrays = {i for i, p in enumerate(lowered.parameters, 2) if p.path and p.path[-1] == "data"}
@@ -139,7 +136,7 @@ class _Watch:
     """Sees every stage: NUMBAD_PRINT_AFTER prints, NUMBAD_VERIFY verifies, NUMBAD_TIME times; to stderr."""
 
     def __init__(self) -> None:
-        self.stage = "lower"
+        self.stage = "in preparation"
         self._last = time.perf_counter()
         self._print = set(filter(None, os.environ.get("NUMBAD_PRINT_AFTER", "").split(",")))
         self._verify = os.environ.get("NUMBAD_VERIFY", "0") not in ("", "0")

@@ -35,9 +35,11 @@ def needs(*names: str) -> pytest.MarkDecorator:
 
 
 def each(chosen: Callable[[Entry], bool] = lambda program: True) -> pytest.MarkDecorator:
-    """One test per program, named `theme.name`."""
+    """One test per program, named `theme.name`. All tests of a program run in one process, which has it compiled."""
     return pytest.mark.parametrize(
-        "program", [pytest.param(e, id=f"{e.theme}.{e.name}") for e in POOL.values() if chosen(e)]
+        "program",
+        [pytest.param(e, id=f"{e.theme}.{e.name}", marks=pytest.mark.xdist_group(e.name))
+         for e in POOL.values() if chosen(e)],
     )
 
 
