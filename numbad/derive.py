@@ -21,7 +21,7 @@ from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 
 from numbad import frontend, target
-from numbad.errors import EngineError, explain
+from numbad.errors import EngineError, Unsupported, explain
 from numbad.passes import pipeline, preparation
 from numbad.passes.derivative.facts import Task
 from numbad.passes.derivative.plan import Options
@@ -89,6 +89,7 @@ def _derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
         raise EngineError(f"numbad failed {watch.stage} on {place}: {type(bug).__name__}: {bug}\n"
                           "NUMBAD_PRINT_AFTER=parse,analyse,write shows the code.") from bug
     watch("link")
+    _check_shadows(lowered, request, result.shadows)
     owners = {index: lowered.parameters[index - 2].argument for index in range(2, 2 + len(lowered.parameters))}
     arrays = {i for i, p in enumerate(lowered.parameters, 2) if p.path and p.path[-1] == "data"}
     return Derivative(
@@ -116,6 +117,19 @@ def _task(lowered: frontend.Lowered, request: Request) -> Task:
                     if path[-1:] == ("data",))
     return Task(lowered.entry, request.mode, frozenset(active), tuple(contents), headers, request.width,
                 request.seeded, request.disjoint)
+
+
+def _check_shadows(lowered: frontend.Lowered, request: Request, shadows: tuple[int, ...]) -> None:
+    """Only numbers and arrays of numbers have shadows that a caller can give."""
+    for index in shadows:
+        parameter = lowered.parameters[index - 2] if index >= 2 else None
+        if parameter is None or _element(parameter.leaf) is not None or _element(_array_dtype(parameter)) is not None:
+            continue
+        asked = "tangent" if request.mode == "forward" else "gradient"
+        raise Unsupported(
+            f"the {asked} of {lowered.name} meets differentiated values in the argument `{parameter.name}`, which is "
+            f"no array of floats but {parameter.type}.\n\n  {lowered.filename}:{lowered.line}, in {lowered.name}\n\n"
+            "Pass arrays of floats for what is written.")
 
 
 def _array_dtype(parameter: frontend.Parameter) -> types.Type | None:

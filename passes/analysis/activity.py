@@ -50,7 +50,7 @@ class Activity:
         sinks: list[Hashable] = list(results)
         sinks += [node for node in memory.nodes if "unknown" in node.roots and node.written]
         for argument in outputs:
-            sinks += _reachable(memory.node(argument))
+            sinks += reachable(memory.node(argument))
         self.varied = reach(sources, forward)  # (1)
         self.useful = reach(sinks, backward)  # (2)
         self._active = self.varied & self.useful  # (3)
@@ -101,7 +101,8 @@ def reach(sources: Iterable[Hashable], edges: Edges) -> set[Hashable]:
     return found
 
 
-def _reachable(node: Node) -> list[Hashable]:
+def reachable(node: Node) -> list[Node]:
+    """The node and everything that pointers in it lead to."""
     return list(reach([node], _PointeeEdges()))  # type: ignore[arg-type]
 
 
@@ -211,7 +212,7 @@ def _call_edges(memory: Memory, call: Call) -> Iterable[tuple[Hashable, Hashable
     if decision is not None and not any(holds_pointer(a.type) for a in call.arguments):
         yield from ((a, call) for a in numbers if holds_float(call.type))
         return
-    nodes: list[Hashable] = [n for a in call.arguments if holds_pointer(a.type) for n in _reachable(memory.node(a))]
+    nodes: list[Hashable] = [n for a in call.arguments if holds_pointer(a.type) for n in reachable(memory.node(a))]
     sources: list[Hashable] = [*numbers, *nodes]
     targets: list[Hashable] = [*nodes, *([call] if kind(call.type) else [])]
     if holds_pointer(call.type):

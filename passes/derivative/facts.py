@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from numbad.passes.analysis.activity import Activity
+from numbad.passes.analysis.activity import Activity, reachable
 from numbad.passes.analysis.dominators import Dominators
 from numbad.passes.analysis.loops import Irreducible, Loops
-from numbad.passes.analysis.memory import Memory, holds_float
+from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_pointer
 from numbad.passes.canonical import canonicalise, is_normal_return, returns_status, retype_copies
 from numbad.passes.diagnostics import refuse
 from numbad.passes.ir.function import Block, Function, Module
 from numbad.passes.ir.instructions import Call
 from numbad.passes.ir.types import Type
-from numbad.passes.ir.values import Argument
+from numbad.passes.ir.values import Argument, Value
 from numbad.passes.rules.symbols import classify
 
 
@@ -58,6 +59,23 @@ class Facts:
     @property
     def has_active_memory(self) -> bool:
         return bool(self.activity.active_nodes)
+
+    def is_borrowed(self, pointer: Value) -> bool:
+        """Only arguments can be meant, and none of them is handed back in a result: the caller keeps it alive."""
+        node = self.memory.node(pointer)
+        return pointer not in self.memory.counted and bool(node.roots) \
+            and all(isinstance(root, Argument) for root in node.roots) and node not in self._handed_back
+
+    @cached_property
+    def _handed_back(self) -> set[Node]:
+        found: set[Node] = set()
+        for function in self.functions:
+            if returns_status(function):
+                found |= set(reachable(self.memory.node(function.arguments[0])))
+            for i in function.instructions:
+                if i.opcode == "ret" and i.operands and holds_pointer(i.operands[0].type):
+                    found |= set(reachable(self.memory.node(i.operands[0])))
+        return found
 
     def callee(self, call: Call) -> Function | None:
         """The function of the call graph that is called, None for all others."""

@@ -12,6 +12,8 @@ Unsure  never: what has no rule was refused by the fence; anything unexpected ra
 from __future__ import annotations
 
 from numbad.passes.analysis.memory import holds_float, holds_pointer
+from numbad.passes.canonical import is_normal_return
+from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals, new_function
 from numbad.passes.derivative.facts import Facts
@@ -19,7 +21,7 @@ from numbad.passes.derivative.linear import scaled
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Alloca, Call, Instruction, Store
-from numbad.passes.ir.types import PTR, FunctionType, StructType
+from numbad.passes.ir.types import PTR, VOID, FunctionType, StructType
 from numbad.passes.ir.values import Value, undefined, zero
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
@@ -73,6 +75,8 @@ class _Writer:
         self.builder = self.copier.builder
         self.duals = Duals(facts, self.copier, self.width, self.carries)
         self.live = set(facts.live[function])
+        self.stack = Stack(derivative)
+        self.owned: list[Value] = []  # places of the shadows that were allocated last, each with a reference of ours
 
     def carries(self, value: Value) -> bool:
         return self.activity.is_active(value) or self.activity.is_shadowed(value)
@@ -83,12 +87,15 @@ class _Writer:
             self.copier.values[argument] = parameters.pop(0)
         for argument in self.facts.shadow_parameters(self.function):
             self.duals.set(argument, [parameters.pop(0) for _ in range(self.width)])
+        self.normal = {self.copier.first[b] for b in self.function.blocks if is_normal_return(b)}
         for block in self.facts.dominators[self.function].order:
             self.builder.at_end(self.copier.first[block])
             for instruction in block.instructions:
                 self.visit(instruction, block in self.live)
         self.copier.close()
         self.duals.close()
+        self.let_go()
+        self.stack.close()
         self.derivative.name_values()
 
     def visit(self, i: Instruction, live: bool) -> None:
@@ -145,8 +152,10 @@ class _Writer:
             case effects.Allocate():
                 if shadowed(i):
                     self.duals.allocate(i, effect)
+                    if effect.header:
+                        self.own(i)
             case effects.Count() | effects.Release():
-                if shadowed(i.arguments[0]):
+                if shadowed(i.arguments[0]) and not self.facts.is_borrowed(i.arguments[0]):
                     self.repeat(i, [0])
             case effects.Copy():
                 if shadowed(i.arguments[0]):
@@ -170,6 +179,28 @@ class _Writer:
                 decision = classify(i)
                 if isinstance(decision, Elementary) and self.activity.is_active(i) and live:
                     self.tangent(i, decision.rule, i.arguments)
+
+    def own(self, i: Call) -> None:
+        """Hold a reference to the newest shadow of each allocation until the function returns.
+
+        Reference counts of shadows follow the primal's. Numba forgets what is alive when a function raises; its objects
+        are lost then, but their shadows are still known here, and are freed.
+        """
+        for dual in self.duals.of(i):
+            place = self.stack.place(PTR, f"{i.name}.own")
+            self.owned.append(place)
+            self.builder.call_symbol("NRT_decref", VOID, [self.builder.load(PTR, place)])
+            self.builder.call_symbol("NRT_incref", VOID, [dual])
+            self.builder.store(dual, place)
+
+    def let_go(self) -> None:
+        for block in self.derivative.blocks:
+            if block.terminator.opcode != "ret":
+                continue
+            self.builder.block, self.builder.before = block, block.terminator
+            release = "NRT_decref" if block in self.normal else "numbad.shadow.free"
+            for place in self.owned:
+                self.builder.call_symbol(release, VOID, [self.builder.load(PTR, place)])
 
     def product(self, i: Call, product: blas.Product) -> None:
         for lane in range(self.width):

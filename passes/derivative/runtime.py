@@ -3,6 +3,7 @@
 `numbad.adjoint.move.T(d, s, n)` is the adjoint of `memmove(d, s, n bytes)` on shadows of type T: every element of d is
 added to its place in s and cleared, in the opposite order of the copy, so that overlapping ranges come out right.
 `numbad.adjoint.axpy.T(n, a, x, y, step)` is y += a x, `numbad.adjoint.dot.T(n, x, y, step)` is x . y.
+`numbad.shadow.free(object)` frees a shadow whatever its reference count is.
 """
 
 from __future__ import annotations
@@ -87,6 +88,19 @@ done:
 }}
 """
 
+_FREE = """
+declare void @NRT_MemInfo_call_dtor(ptr)
+define linkonce_odr void @numbad.shadow.free(ptr %object) nounwind {
+  %none = icmp eq ptr %object, null
+  br i1 %none, label %done, label %free
+free:
+  call void @NRT_MemInfo_call_dtor(ptr %object)
+  br label %done
+done:
+  ret void
+}
+"""
+
 
 def texts(module: Module) -> list[str]:
     """The texts that define what the module declares and the engine has to bring along."""
@@ -94,6 +108,8 @@ def texts(module: Module) -> list[str]:
     found = [RUNTIME[name] for name in declared if name in RUNTIME]
     if any(name.startswith("numbad.tape.") for name in declared):
         found.append(tape.TEXT)
+    if "numbad.shadow.free" in declared:
+        found.append(_FREE)
     for type, size in (("double", 8), ("float", 4)):
         for name, text in (("move", _MOVE), ("axpy", _AXPY), ("dot", _DOT)):
             if f"numbad.adjoint.{name}.{type}" in declared:

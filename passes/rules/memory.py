@@ -92,6 +92,7 @@ _EXACT: dict[str, Effect] = {
     "NRT_incref": Count(),
     "NRT_decref": Count(),
     "NRT_MemInfo_call_dtor": Count(),
+    "numbad.shadow.free": Count(),
     "numba_attempt_nocopy_reshape": Integers(),
     "numbad.tape.init": Tape(False),
     "numbad.tape.push": Tape(True),

@@ -24,10 +24,19 @@ declare double @llvm.maxnum.f64(double, double)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare ptr @NRT_Allocate(i64)
+declare void @NRT_Free(ptr)
+
+define internal ptr @pick(ptr %one, ptr %other, i64 %n) noinline {
+  %odd = trunc i64 %n to i1
+  %chosen = select i1 %odd, ptr %one, ptr %other
+  ret ptr %chosen
+}
 """
 
 STATEMENTS = ("load load load store store store multiply multiply add subtract sine divide maximum choose copy clear "
-              "convert count pointer pointer branch branch loop loop way call fail bits pair").split()
+              "convert count pointer pick slot slot branch branch loop loop way call recurse fail leave bits pair vector "
+              "heap").split()
 
 
 def program(rng: random.Random) -> str:
@@ -45,6 +54,7 @@ class _Writer:
         self.lines: list[str] = []
         self.heads: list[str] = []
         self.numbers, self.pointers, self.integers = ["%x", "%y"], ["%a", "%b"], ["%n"]
+        self.slots: list[str] = []  # arrays of two pointers
         self.label, self.names = "entry", 0
         self.budget = 40
 
@@ -54,6 +64,11 @@ class _Writer:
             self.heads.append(f"  {place} = alloca [{PLACES} x double]")
             self.heads.append(f"  call void @llvm.memset.p0.i64(ptr {place}, i8 0, i64 {8 * PLACES}, i1 false)")
             self.pointers.append(place)
+        if self.rng.random() < 0.4:
+            self.slots.append(self.fresh("t"))
+            second = self.fresh("t")
+            self.heads += [f"  {self.slots[0]} = alloca [2 x ptr]", f"  store ptr %a, ptr {self.slots[0]}",
+                           f"  {second} = getelementptr ptr, ptr {self.slots[0]}, i64 1", f"  store ptr %b, ptr {second}"]
         self.body(self.rng.randint(5, 14), 3)
         total = self.number(f"fadd double {self.some()}, {self.some()}")
         total = self.number(f"fadd double {total}, {self.numbers[0]}")
@@ -110,7 +125,7 @@ class _Writer:
         for _ in range(statements):
             self.budget -= 1
             kind = self.rng.choice(STATEMENTS)
-            if self.budget > 0 and (depth or kind not in ("branch", "loop", "way")):
+            if self.budget > 0 and (depth or kind not in ("branch", "loop", "way", "heap")):
                 getattr(self, f"write_{kind}")(depth)
 
     # --- statements ---
@@ -172,6 +187,47 @@ class _Writer:
         one, other = self.rng.choice(self.pointers), self.rng.choice(self.pointers)
         self.pointers.append(self.make("p", f"select i1 {self.condition()}, ptr {one}, ptr {other}"))
 
+    def write_pick(self, depth: int) -> None:
+        """A pointer that a function returns."""
+        one, other = self.rng.choice(self.pointers), self.rng.choice(self.pointers)
+        self.pointers.append(self.make("p", f"call ptr @pick(ptr {one}, ptr {other}, i64 {self.integer()})"))
+
+    def write_slot(self, depth: int) -> None:
+        """A pointer is kept in memory, or comes back from there."""
+        for slot in self.slots:
+            index = self.make("i", f"and i64 {self.integer()}, 1") if self.rng.random() < 0.5 else "1"
+            place = self.make("p", f"getelementptr ptr, ptr {slot}, i64 {index}")
+            if self.rng.random() < 0.5:
+                self.pointers.append(self.make("p", f"load ptr, ptr {place}"))
+            else:
+                # What is kept there must live as long as the function: not memory that is freed before.
+                self.line(f"store ptr {self.rng.choice(['%a', '%b'])}, ptr {place}")
+
+    def write_heap(self, depth: int) -> None:
+        """Memory that is freed again."""
+        kept = list(self.numbers), list(self.pointers), list(self.integers)
+        heap = self.make("h", f"call ptr @NRT_Allocate(i64 {8 * PLACES})")
+        self.line(f"call void @llvm.memset.p0.i64(ptr {heap}, i8 0, i64 {8 * PLACES}, i1 false)")
+        self.pointers += [heap, heap]
+        self.body(self.rng.randint(1, 4), depth - 1)
+        self.numbers = kept[0] + [n for n in self.numbers if n not in kept[0]]
+        _, self.pointers, _ = kept
+        self.line(f"call void @NRT_Free(ptr {heap})")
+
+    def write_vector(self, depth: int) -> None:
+        """Two numbers at a time."""
+        pair = "<2 x double>"
+        near, far = (self.make("p", f"getelementptr double, ptr {self.rng.choice(self.pointers)}, "
+                                    f"i64 {self.rng.randint(0, PLACES - 2)}") for _ in range(2))
+        one, other = (self.make("u", f"load {pair}, ptr {p}, align 8") for p in (near, far))
+        product = self.make("u", f"fmul {pair} {one}, {other}")
+        turned = self.make("u", f"shufflevector {pair} {product}, {pair} {one}, <2 x i32> <i32 3, i32 0>")
+        filled = self.make("u", f"insertelement {pair} {turned}, double {self.some()}, i64 {self.rng.choice([0, 1])}")
+        self.line(f"store {pair} {filled}, ptr {self.rng.choice([near, far])}, align 8")
+        index = self.make("i", f"and i64 {self.integer()}, 1")
+        element = self.make("v", f"extractelement {pair} {turned}, i64 {index}")
+        self.number(f"call double @llvm.sin.f64(double {element})")
+
     def write_bits(self, depth: int) -> None:
         """A number that is copied as an integer."""
         bits = self.make("i", f"load i64, ptr {self.place()}")
@@ -198,17 +254,50 @@ class _Writer:
         self.line("ret i32 1")
         self.open(f"fine{label}")
 
-    def write_call(self, depth: int) -> None:
-        """The status is handed on, or the exception is caught."""
-        if not self.callees:
+    def write_leave(self, depth: int) -> None:
+        """A normal return, also out of loops."""
+        if self.rng.random() < 0.6:
             return
+        label = self.fresh("l")[1:]
+        shown = self.some()
+        self.line(f"br i1 {self.condition()}, label %leave{label}, label %stay{label}")
+        source = self.label
+        self.open(f"leave{label}")
+        value = self.make("m", f"phi double [ {shown}, %{source} ]")
+        self.line(f"store double {value}, ptr %result")
+        self.line(f"ret i32 {self.rng.choice(['0', '0', '-2'])}")
+        self.open(f"stay{label}")
+
+    def write_recurse(self, depth: int) -> None:
+        """A called function calls itself, three times at most."""
+        if self.name == "f" or not depth:
+            return
+        label = self.fresh("l")[1:]
+        source = self.label
+        test = self.make("c", "icmp sgt i64 %n, 0")
+        self.line(f"br i1 {test}, label %again{label}, label %join{label}")
+        self.open(f"again{label}")
+        few = self.make("i", "and i64 %n, 3")
+        less = self.make("i", f"sub i64 {few}, 1")
+        value = self.calling(self.name, less)
+        end = self.label
+        self.line(f"br label %join{label}")
+        self.open(f"join{label}")
+        self.numbers.append(self.make("m", f"phi double [ {value}, %{end} ], [ %x, %{source} ]"))
+
+    def write_call(self, depth: int) -> None:
+        if self.callees:
+            self.numbers.append(self.calling(self.rng.choice(self.callees), self.integer()))
+
+    def calling(self, callee: str, n: str) -> str:
+        """The result of a call. An exception is handed on, or caught."""
         label, result = self.fresh("l")[1:], self.fresh("r")
         self.heads.append(f"  {result} = alloca double")
         self.line(f"store double 0.0, ptr {result}")
         one, other = self.rng.choice(self.pointers), self.rng.choice(["%a", "%b", *self.pointers])
         numbers = f"double {self.some()}, double {self.some()}"
-        status = self.make("i", f"call i32 @{self.rng.choice(self.callees)}(ptr {result}, ptr %error, {numbers}, "
-                                f"ptr {one}, ptr {other}, i64 {self.integer()})")
+        status = self.make("i", f"call i32 @{callee}(ptr {result}, ptr %error, {numbers}, "
+                                f"ptr {one}, ptr {other}, i64 {n})")
         test = self.make("c", f"icmp eq i32 {status}, 0")
         self.line(f"br i1 {test}, label %back{label}, label %caught{label}")
         self.open(f"caught{label}")
@@ -218,7 +307,7 @@ class _Writer:
             self.line(f"store double {self.some()}, ptr {result}")
             self.line(f"br label %back{label}")
         self.open(f"back{label}")
-        self.number(f"load double, ptr {result}")
+        return self.make("v", f"load double, ptr {result}")
 
     # --- control ---
 
