@@ -70,13 +70,17 @@ def lower(function: Callable | numba_dispatcher.Dispatcher, argtypes: tuple[type
     with global_compiler_lock, target.active():
         twin = target.twin(user)
         _, users = twin.fold_argument_types(tuple(argtypes), {})
-        result = _compile(twin, tuple(map(target.twinned, users)))
+        code = twin.py_func.__code__
+        try:
+            result = _compile(twin, tuple(map(target.twinned, users)))
+        except Unsupported as refusal:
+            place = f"{code.co_filename}:{code.co_firstlineno}, in {twin.py_func.__qualname__}"
+            raise Unsupported(f"{refusal}\n\n  {place}") from refusal.__cause__
         text = _without_addresses(target.linked(result.library))
         signature = result.signature.replace(args=tuple(      # with the user's functions rather than their twins
             given if target.twinned(given) == compiled else compiled
             for given, compiled in zip(users, result.signature.args, strict=True)))
         parameters = _parameters(result, signature)
-    code = twin.py_func.__code__
     return Lowered(text, result.fndesc.llvm_func_name, signature, parameters, twin.py_func.__qualname__,
                    code.co_filename, code.co_firstlineno)
 

@@ -82,8 +82,12 @@ class Duals:
     def close(self) -> None:
         """Give the dual phis their incoming values."""
         for primal, phis in self._phis:
+            counted = primal in self.facts.memory.counted
             for lane, phi in enumerate(phis):
-                self.copier.complete(primal, phi, lambda value, lane=lane: self.of(value)[lane])  # type: ignore[misc]
+                def incoming(value: Value, lane: int = lane, counted: bool = counted) -> Value:
+                    # whatever is reached through such a phi is a count, and those of borrowed objects aren't repeated
+                    return zero(value.type) if counted and self.facts.is_borrowed(value) else self.of(value)[lane]
+                self.copier.complete(primal, phi, incoming)
 
     # --- memory ---
 
