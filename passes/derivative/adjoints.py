@@ -12,7 +12,7 @@ from numbad.passes.analysis.memory import path_offset
 from numbad.passes.ir.builder import Builder, type_at
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Alloca, Instruction, Store
-from numbad.passes.ir.types import ArrayType, StructType, Type
+from numbad.passes.ir.types import ArrayType, StructType, Type, align_of
 from numbad.passes.ir.values import Value, is_zero, zero
 
 
@@ -24,7 +24,7 @@ class Stack:
         self._head: list[Instruction] = []
 
     def place(self, type: Type, name: str, clear: bool = True) -> Value:
-        place = Alloca(type, name=name, align=8)
+        place = Alloca(type, name=name, align=max(8, align_of(type)))
         self._head.append(place)
         if clear:
             self._head.append(Store(zero(type), place))
