@@ -282,7 +282,9 @@ class Live(NamedTuple):
 
 
 def leaked(call: Callable[[], Any]) -> Live:
-    """What stays allocated after `call` has run and its result is dropped. An exception of the call counts as its end.
+    """What stays allocated after `call` has run and its result is dropped; negative where something is freed twice.
+
+    An exception of the call counts as its end.
 
     Run the call once before, so that what is kept on purpose (compiled code, a tape arena) exists already.
     """

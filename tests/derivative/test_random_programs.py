@@ -184,7 +184,7 @@ class Second:
         return status, np.concatenate(tangents[:-1])
 
 
-@pytest.mark.parametrize("start", range(0, 20, 10))
+@pytest.mark.parametrize("start", range(0, 30, 10))
 def test_second_order(start: int) -> None:
     compared = 0
     for seed in range(start, start + 10):
@@ -203,7 +203,7 @@ def test_second_order(start: int) -> None:
     assert compared > 8
 
 
-@pytest.mark.parametrize("start", range(0, 40, 10))
+@pytest.mark.parametrize("start", range(0, 60, 10))
 def test_random_programs(start: int) -> None:
     assert check_seeds(range(start, start + 10)) > 10
 
@@ -218,5 +218,6 @@ def test_programs_use_everything() -> None:
     """What the generator can write does occur."""
     texts = [programs.program(random.Random(seed)) for seed in range(60)]
     words = ["switch", "memmove", "memset", "alloca", "phi ptr", "phi i64", "select i1", "call i32 @g", "call i32 @h",
-             "ret i32 1", "load i64", "insertvalue", "maxnum", "caught", "loop", "out"]
-    assert all(sum(word in text for text in texts) > 5 for word in words)
+             "ret i32 1", "load i64", "insertvalue", "maxnum", "caught", "loop", "out", "call ptr @pick", "NRT_Free",
+             "extractelement", "leave", "again", "load ptr", "ret i32 -2"]
+    assert not [word for word in words if sum(word in text for text in texts) < 5]
