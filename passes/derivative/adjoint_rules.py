@@ -29,6 +29,7 @@ class AdjointRules:
                  reverses: dict[Function, Function]):
         self.facts, self.builder, self.stack = facts, builder, stack
         self.adjoints, self.lookup, self.tape, self.reverses = adjoints, lookup, tape, reverses
+        self._speculated: dict[Instruction, bool] = {}
         self.seed: Value | None = None  # adjoint of the function's result, where that is a number
 
     def visit(self, i: Instruction) -> None:
@@ -95,11 +96,27 @@ class AdjointRules:
         terms = [Term(self.builder, self.lookup(o)) if k in needed else Term.unread(self.builder, o.type)
                  for k, o in enumerate([*operands, i])]
         y_bar = self.adjoints.take(i)
+        strong = rule.strong or self.is_speculated(i)
         partials = rule.partials(terms[:-1], terms[-1])
         for k in active:
             partial = partials[k]
             if partial is not None and partial.number != 0:
-                self.adjoints.add(operands[k], scaled(self.builder, y_bar, partial.value, rule.strong))
+                self.adjoints.add(operands[k], scaled(self.builder, y_bar, partial.value, strong))
+
+    def is_speculated(self, i: Instruction) -> bool:
+        """Everything made of the value ends in selects: it stands for a branch, which may not have been taken.
+
+        The user's branch may be there to avoid infinities and nans; an adjoint of 0 must not meet them.
+        """
+        def goes_on(user: Instruction) -> bool:  # users come first in the reverse sweep
+            if user.opcode == "select":
+                return user.operands[0] is not i
+            if user.opcode == "fcmp" or not (user.block is i.block and elementary_rule(user) is not None):
+                return user.opcode == "fcmp"
+            return self._speculated.get(user, not self.adjoints.is_active(user))
+
+        self._speculated[i] = bool(i.users) and all(map(goes_on, i.users))
+        return self._speculated[i]
 
     def insert_value(self, i: InsertValue) -> None:
         y_bar = self.adjoints.take(i)

@@ -1,6 +1,6 @@
 """A tape in machine code, on a run time of the test's own.
 
-`Heap` counts blocks, fills them with rubbish, spoils them when they are freed, and can run out of memory. `Tape` has the
+`Heap` counts blocks, fills them with rubbish, spoils them when they are freed, and can run out of memory. `Tape` has
 operations of a tape as methods that check what every use of a tape relies on.
 """
 

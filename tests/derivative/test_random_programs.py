@@ -146,7 +146,7 @@ def check_seeds(seeds: range) -> int:
 
 
 class Second:
-    """Forward mode over reverse mode. Arguments and results are those of the reverse mode: with all shadows."""
+    """Forward and reverse mode over reverse mode. Arguments and results are those of the latter, with its shadows."""
 
     def __init__(self, text: str):
         contents = ((A, types.DOUBLE), (B, types.DOUBLE))
@@ -154,15 +154,17 @@ class Second:
         first = pipeline.differentiate(text, Task("f", "reverse", active, contents))
         prepared = preparation.prepared(first.text, first.symbol, llvm.host())
         shadows = range(COUNT, COUNT + len(first.shadows))
-        task = Task(first.symbol, "forward", active | set(shadows),
-                    (*contents, *((k, types.DOUBLE) for k in shadows)))
-        second = pipeline.differentiate(prepared, task, between=verified)
+        known = (active | set(shadows), (*contents, *((k, types.DOUBLE) for k in shadows)))
+        made = {mode: pipeline.differentiate(prepared, Task(first.symbol, mode, *known), between=verified)
+                for mode in ("forward", "reverse")}
         self.sizes = [{A: 4, B: 4}.get(k, 1) for k in first.shadows]
-        self.shadows = second.shadows
+        self.shadows = {mode: derivative.shadows for mode, derivative in made.items()}
         parameters = [P, P, DOUBLE, DOUBLE, P, P, I64, *(P for _ in first.shadows)]
         self.gradient = Native(first.text).function(first.symbol, I32, *parameters)
-        self.tangent = Native(second.text).function(second.symbol, I32, *parameters,
-                                                    *(parameters[k] for k in second.shadows))
+        self.calls = {mode: Native(derivative.text).function(
+            derivative.symbol, I32, *parameters,
+            *(parameters[k] if mode == "forward" else P for k in derivative.shadows))
+            for mode, derivative in made.items()}
 
     def operands(self, at: np.ndarray) -> tuple[list, list[np.ndarray]]:
         """What is passed for x, y, a, b and the shadows; the arrays behind the pointers."""
@@ -180,8 +182,18 @@ class Second:
     def forward(self, at: np.ndarray, n: int, along: np.ndarray) -> tuple[int, np.ndarray]:
         operands, arrays = self.operands(at)
         beside, tangents = self.operands(along)
-        status = self.tangent(*operands[:6], n, *operands[7:], *(beside[k] for k in self.shadows))
+        status = self.calls["forward"](*operands[:6], n, *operands[7:], *(beside[k] for k in self.shadows["forward"]))
         return status, np.concatenate(tangents[:-1])
+
+    def reverse(self, at: np.ndarray, n: int, seed: np.ndarray) -> tuple[int, np.ndarray]:
+        operands, _ = self.operands(at)
+        cells = np.zeros(2)
+        bars = [part.copy() for part in np.split(seed, np.cumsum([1, 4, 4, *self.sizes])[:-1])]
+        beside = dict(zip([RESULT, A, B, *range(COUNT, COUNT + len(self.sizes))],
+                          (bar.ctypes.data for bar in bars), strict=True))
+        beside |= {X: cells.ctypes.data, Y: cells.ctypes.data + 8}
+        status = self.calls["reverse"](*operands[:6], n, *operands[7:], *(beside[k] for k in self.shadows["reverse"]))
+        return status, np.concatenate([cells, *bars[1:]])
 
 
 @pytest.mark.parametrize("start", range(0, 30, 10))
@@ -194,10 +206,16 @@ def test_second_order(start: int) -> None:
         for _ in range(2):
             at, along = rng.uniform(-1, 1, (2, 10 + sum(second.sizes)))
             n = int(rng.integers(8))
+            status, dot = second.forward(at, n, along)
+            seed_bar = rng.uniform(-1, 1, dot.size)
+            status_bar, bar = second.reverse(at, n, seed_bar)
+            assert status == status_bar == second.run(at, n)[0], text
+            if status:
+                continue
+            scale = np.abs(seed_bar * dot).sum() + np.abs(bar * along).sum()
+            assert abs(seed_bar @ dot - bar @ along) <= 1e-10 * scale, text
             known = difference(second.run, at, n, along)
             if known is not None:
-                status, dot = second.forward(at, n, along)
-                assert status == 0
                 np.testing.assert_allclose(dot, known, rtol=1e-3, atol=1e-4, err_msg=text)
                 compared += 1
     assert compared > 8
