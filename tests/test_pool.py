@@ -2,8 +2,8 @@
 
 Forward mode is checked against complex step, finite differences or the analytic gradient; reverse mode against forward
 mode by projection, <y_bar, J x_dot> = <J' y_bar, x_dot>. A refusal counts as right only where the entry says so.
-The slow crossings: twice differentiated (every program); float32, other memory layouts, called from compiled code (a
-quarter or a half of the programs each).
+The crossings: twice differentiated, float32, other memory layouts, called from compiled code. All of them for all
+programs take hours on two cores and are marked `exhaustive`; a fifth of the programs is marked `slow` instead.
 """
 
 from __future__ import annotations
@@ -42,11 +42,18 @@ def share(program: Entry, of: int) -> int:
 
 
 def is_daily(program: Entry) -> bool:
-    """In the default run: all pitfalls, and of the other themes every second program. The rest is slow."""
+    """In the default run: all pitfalls, and of the other themes every second program."""
     return program.theme in ("pitfalls", "wrong_elsewhere") or share(program, 2) == 0
 
 
-def each(chosen: Callable[[Entry], bool] = lambda program: True) -> pytest.MarkDecorator:
+def length(program: Entry, crossing: bool) -> list[pytest.MarkDecorator]:
+    """Of what the default run leaves out, a fifth is slow and the rest exhaustive."""
+    if is_daily(program) and not crossing:
+        return []
+    return [pytest.mark.slow if share(program, 5) == 0 else pytest.mark.exhaustive]
+
+
+def each(chosen: Callable[[Entry], bool] = lambda program: True, crossing: bool = False) -> pytest.MarkDecorator:
     """One test per program, named `theme.name`. All tests of a program run in one process, which has it compiled."""
     return pytest.mark.parametrize(
         "program",
@@ -54,7 +61,7 @@ def each(chosen: Callable[[Entry], bool] = lambda program: True) -> pytest.MarkD
             pytest.param(
                 e,
                 id=f"{e.theme}.{e.name}",
-                marks=[pytest.mark.xdist_group(e.name), *([] if is_daily(e) else [pytest.mark.slow])],
+                marks=[pytest.mark.xdist_group(e.name), *length(e, crossing)],
             )
             for e in POOL.values()
             if chosen(e)
@@ -244,9 +251,8 @@ def skip_unless_scalar(program: Entry, args: tuple) -> None:
         pytest.skip("the result is not one float, so there is no gradient")
 
 
-@pytest.mark.slow
 @needs("grad", "jvp")
-@each(lambda program: not program.no_fd and not program.no_twice)
+@each(lambda program: not program.no_fd and not program.no_twice, crossing=True)
 def test_forward_over_reverse(program: Entry) -> None:
     """Hessian times vector: against differences of the gradient, and symmetric."""
     args = program.arguments()
@@ -268,9 +274,8 @@ def test_forward_over_reverse(program: Entry) -> None:
     assert abs(one.value - other.value) <= max(1e-10, single) * (one.scale + other.scale)
 
 
-@pytest.mark.slow
 @needs("jvp", "vjp")
-@each(lambda program: not program.no_single and not program.no_fd and share(program, 4) == 0)
+@each(lambda program: not program.no_single and not program.no_fd, crossing=True)
 def test_single_precision(program: Entry) -> None:
     """float32 arguments: gradients in float32, near those in float64, and adjoint to the tangents."""
     double = program.arguments()
@@ -292,10 +297,9 @@ def test_single_precision(program: Entry) -> None:
     assert abs(forward.value - reverse.value) <= 1e-4 * (forward.scale + reverse.scale)
 
 
-@pytest.mark.slow
 @needs("jvp", "vjp")
 @pytest.mark.parametrize("layout", [oracles.fortran, oracles.strided])
-@each(lambda program: not program.no_layouts and share(program, 4) in (1, 2))
+@each(lambda program: not program.no_layouts, crossing=True)
 def test_layouts(program: Entry, layout: Callable[[Tree], Tree]) -> None:
     """Where the numbers lie in memory does not change a derivative."""
     args = program.arguments()
@@ -312,9 +316,8 @@ def test_layouts(program: Entry, layout: Callable[[Tree], Tree]) -> None:
     oracles.assert_close((tangent, gradients), wanted, max(1e-10, precision(program, args, result)))
 
 
-@pytest.mark.slow
 @needs("jvp", "vjp")
-@each(lambda program: share(program, 4) == 3)
+@each(crossing=True)
 def test_inside_compiled_code(program: Entry) -> None:
     """The same derivative when compiled code asks for it."""
     args = program.arguments()
@@ -332,9 +335,8 @@ def test_inside_compiled_code(program: Entry) -> None:
         np.testing.assert_allclose(flatten(got), flatten(wanted), rtol=1e-12)
 
 
-@pytest.mark.slow
 @needs("grad")
-@each(lambda program: share(program, 4) == 0)
+@each(crossing=True)
 def test_gradient_inside_compiled_code(program: Entry) -> None:
     args = program.arguments()
     skip_unless_scalar(program, args)
