@@ -23,7 +23,7 @@ from numba.core.imputils import lower_constant
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import intrinsic, models, register_model
 
-from numbad import abi
+from numbad import abi, target
 from numbad.errors import EngineError
 
 if TYPE_CHECKING:
@@ -67,7 +67,12 @@ def _constant_static(context, builder, ty, value):
 
 
 class TextLibrary(CPUCodeLibrary):
-    """LLVM text as a library to link. It is neither optimised nor compiled on its own."""
+    """LLVM text as a library to link. It is neither optimised nor compiled on its own.
+
+    The run-time functions of derivatives (the tape's) are merged where a text is differentiated again. Machine code has
+    its own copy of each: LLVM changes them to fit their callers, and MCJIT, which keeps one table of names for all that
+    a process compiles, would bind one module's calls to the copy that was made to fit another.
+    """
 
     def __init__(self, codegen, name: str, text: str):
         super().__init__(codegen, name)
@@ -76,6 +81,10 @@ class TextLibrary(CPUCodeLibrary):
             module.verify()
         except RuntimeError as error:
             raise EngineError(f"LLVM rejects the derivative {name}: {error}") from error
+        if not isinstance(codegen, target.Codegen):
+            for function in module.functions:
+                if function.linkage is llvm.Linkage.linkonce_odr:
+                    function.linkage = llvm.Linkage.internal
         module.data_layout = self._final_module.data_layout
         module.triple = self._final_module.triple
         self._final_module.link_in(module)

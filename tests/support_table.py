@@ -130,7 +130,8 @@ GROUPS: dict[str, tuple[Row, ...]] = {
     "Exceptions": (
         row("`raise`, `assert`, index and division errors, which derivatives raise too",
             "user_raises checked_gather asserted division_by_zero raise_in_loop_with_live_arrays"),
-        row("`try` and `except` inside", "caught_inside"),
+        row("`try` and `except` inside",
+            "caught_inside written_before_the_exception exceptions_caught_in_a_loop exceptions_raised_again"),
     ),
     "Linear algebra": (
         row("`np.dot`, `@`, `np.vdot`, `np.outer`, `np.kron`, `np.trace`, `np.linalg.norm`",

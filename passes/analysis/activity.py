@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_integer, holds_pointer
 from numbad.passes.ir.function import Function
-from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Phi, Store
+from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Store
 from numbad.passes.ir.types import Type, size_of
 from numbad.passes.ir.values import Argument, Constant, Value
 from numbad.passes.rules import memory as effects
@@ -116,6 +116,10 @@ def carries(type: Type) -> bool:
     return holds_float(type) or holds_integer(type)
 
 
+HANDED_ON = {"phi": slice(0, None, 2), "select": slice(1, 3), "freeze": slice(0, 1), "extractelement": slice(0, 1),
+             "insertelement": slice(0, 2), "shufflevector": slice(0, 2)}
+"""Of instructions that only move bits, the operands that these come from: no conditions, no indices."""
+
 _BREAKS = frozenset("fcmp icmp sitofp uitofp fptosi fptoui ptrtoint inttoptr alloca getelementptr".split())
 
 
@@ -153,10 +157,9 @@ def _edges(memory: Memory, functions: Sequence[Function], live: set[Instruction]
             elif i.opcode in _BREAKS or not carries(i.type):
                 continue
             else:
-                for operand in i.operands[::2] if isinstance(i, Phi) else i.operands:
+                for operand in i.operands[HANDED_ON.get(i.opcode, slice(None))]:
                     if carries(operand.type) and not isinstance(operand, Constant):
-                        if not (i.opcode == "select" and operand is i.operands[0] and operand.type != i.type):
-                            yield operand, i
+                        yield operand, i
     for call, callee in calls:
         for value in returned.get(callee.name, ()):
             if carries(value.type) and not isinstance(value, Constant):

@@ -257,8 +257,6 @@ class Memory:
                 node.find().roots["tape"] = None
                 if gives:
                     self._cells[i] = (node, None)
-                for mark in pointers[1:]:
-                    self._join(self._pointee((self._cell(mark)[0], None)), (node, None))
             case effects.Count() | effects.Release() | effects.Drop():
                 pass
             case effects.Integers():

@@ -11,7 +11,7 @@ from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import scaled
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Returned, Shadow, Snapshot, elementary_rule
+from numbad.passes.derivative.needs import Shadow, Snapshot, elementary_rule
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.function import Function
@@ -228,8 +228,7 @@ class AdjointRules:
                 cell = self.stack.place(parameter.type, f"{parameter.name}.cell")
                 self.builder.store(zero(parameter.type), cell)
                 cells.append((i.arguments[callee.arguments.index(parameter)], cell))
-        returned = self.lookup(Returned(i))
-        self.builder.call(self.reverses[callee], [returned, *seed, self.tape, *(cell for _, cell in cells)])
+        self.builder.call(self.reverses[callee], [*seed, self.tape, *(cell for _, cell in cells)])
         for argument, cell in cells:
             if self.adjoints.is_active(argument):
                 self.adjoints.add(argument, self.builder.load(argument.type, cell))

@@ -9,12 +9,14 @@ from numbad.passes.analysis.activity import Activity, reachable
 from numbad.passes.analysis.dominators import Dominators
 from numbad.passes.analysis.loops import Irreducible, Loops
 from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_pointer
-from numbad.passes.canonical import canonicalise, is_normal_return, returns_status, retype_copies
+from numbad.passes.analysis.outcomes import caught, live_blocks, returns, returns_status
+from numbad.passes.canonical import canonicalise
 from numbad.passes.diagnostics import refuse
 from numbad.passes.ir.function import Block, Function, Module
 from numbad.passes.ir.instructions import Call
 from numbad.passes.ir.types import Type
 from numbad.passes.ir.values import Argument, Value
+from numbad.passes.retyping import retype_copies
 from numbad.passes.rules.symbols import classify
 
 
@@ -54,7 +56,9 @@ class Facts:
     activity: Activity
     dominators: dict[Function, Dominators] = field(default_factory=dict)
     loops: dict[Function, Loops] = field(default_factory=dict)
-    live: dict[Function, list[Block]] = field(default_factory=dict)  # blocks that may reach a normal return
+    _leaving: dict[Function, set[Node]] = field(default_factory=dict)
+    caught: set[Function] = field(default_factory=set)  # whose exceptions do not end everything
+    live: dict[Function, list[Block]] = field(default_factory=dict)  # blocks that may reach a return that matters
 
     @property
     def has_active_memory(self) -> bool:
@@ -77,9 +81,22 @@ class Facts:
                     found |= set(reachable(self.memory.node(i.operands[0])))
         return found
 
+    def may_leave(self, allocation: Call) -> bool:
+        """An object may be known to the caller when the function that allocates it returns."""
+        function = allocation.function
+        if function not in self._leaving:
+            returned = [o for b in function.blocks if b.terminator.opcode == "ret" for o in b.terminator.operands]
+            roots = [v for v in (*function.arguments, *returned) if holds_pointer(v.type)]
+            self._leaving[function] = {n for root in roots for n in reachable(self.memory.node(root))}
+        return self.memory.node(allocation) in self._leaving[function]
+
     def callee(self, call: Call) -> Function | None:
         """The function of the call graph that is called, None for all others."""
         return self.memory.functions.get(call.callee_name or "")
+
+    def returns(self, function: Function, called: bool) -> list[Block]:
+        """Where the reverse sweep may start. `called`: by a caller that may go on after an exception."""
+        return returns(function, called and function in self.caught)
 
     def shadow_parameters(self, function: Function) -> list[Argument]:
         """The parameters that have a shadow parameter, in order."""
@@ -105,7 +122,8 @@ def gather(module: Module, task: Task) -> Facts:
     headers = {entry.arguments[i]: entry.arguments[j] for i, j in task.headers}
     retype_copies(functions, Memory(functions, contents, headers))
     memory = Memory(functions, contents, headers)
-    live = {f: live_blocks(f) for f in functions}
+    handled = caught(functions)
+    live = {f: live_blocks(f, f in handled) for f in functions}
     instructions = {i for blocks in live.values() for b in blocks for i in b.instructions}
     inputs = [entry.arguments[i] for i in sorted(task.active)]
     outputs = [a for a in inputs if not holds_float(a.type)]
@@ -114,7 +132,7 @@ def gather(module: Module, task: Task) -> Facts:
     results = [b.terminator.operands[0] for b in live[entry]
                if b.terminator.opcode == "ret" and b.terminator.operands and not returns_status(entry)]
     activity = Activity(memory, functions, instructions, inputs, outputs, results)
-    facts = Facts(module, task, entry, functions, memory, activity, live=live)
+    facts = Facts(module, task, entry, functions, memory, activity, caught=handled, live=live)
     for function in functions:
         facts.dominators[function] = Dominators(function)
         try:
@@ -137,17 +155,3 @@ def call_graph(module: Module, entry: Function) -> list[Function]:
                 if i.callee not in found and effect_of(i) is None and classify(i) is None:
                     found.append(i.callee)
     return found
-
-
-def live_blocks(function: Function) -> list[Block]:
-    """Blocks from which a normal return can be reached, in the function's order."""
-    found = {b for b in function.blocks if is_normal_return(b)}
-    work = list(found)
-    while work:
-        for predecessor in work.pop().predecessors:
-            if predecessor not in found:
-                found.add(predecessor)
-                work.append(predecessor)
-    return [b for b in function.blocks if b in found]
-
-

@@ -12,16 +12,17 @@ Unsure  never: what has no rule was refused by the fence; anything unexpected ra
 from __future__ import annotations
 
 from numbad.passes.analysis.memory import holds_float, holds_pointer
-from numbad.passes.canonical import is_normal_return
+from numbad.passes.analysis.outcomes import is_normal_return
 from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals, new_function
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import scaled
 from numbad.passes.diagnostics import Bug
-from numbad.passes.ir.function import Function
-from numbad.passes.ir.instructions import Alloca, Call, Instruction, Store
-from numbad.passes.ir.types import PTR, VOID, FunctionType, StructType
+from numbad.passes.ir.builder import i32
+from numbad.passes.ir.function import Block, Function
+from numbad.passes.ir.instructions import Alloca, Call, Instruction, Load, Store
+from numbad.passes.ir.types import I32, PTR, VOID, FunctionType, StructType
 from numbad.passes.ir.values import Value, undefined, zero
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
@@ -76,7 +77,7 @@ class _Writer:
         self.duals = Duals(facts, self.copier, self.width, self.carries)
         self.live = set(facts.live[function])
         self.stack = Stack(derivative)
-        self.owned: list[Value] = []  # places of the shadows that were allocated last, each with a reference of ours
+        self.owned: list[tuple[Call, Value]] = []  # places of the newest shadow of each allocation, with our reference
 
     def carries(self, value: Value) -> bool:
         return self.activity.is_active(value) or self.activity.is_shadowed(value)
@@ -184,23 +185,40 @@ class _Writer:
         """Hold a reference to the newest shadow of each allocation until the function returns.
 
         Reference counts of shadows follow the primal's. Numba forgets what is alive when a function raises; its objects
-        are lost then, but their shadows are still known here, and are freed.
+        are lost then, but their shadows are still known here, and are freed (older ones of a loop are lost as well).
         """
         for dual in self.duals.of(i):
             place = self.stack.place(PTR, f"{i.name}.own")
-            self.owned.append(place)
+            self.owned.append((i, place))
             self.builder.call_symbol("NRT_decref", VOID, [self.builder.load(PTR, place)])
             self.builder.call_symbol("NRT_incref", VOID, [dual])
             self.builder.store(dual, place)
 
     def let_go(self) -> None:
-        for block in self.derivative.blocks:
-            if block.terminator.opcode != "ret":
-                continue
-            self.builder.block, self.builder.before = block, block.terminator
-            release = "NRT_decref" if block in self.normal else "numbad.shadow.free"
-            for place in self.owned:
+        """Before each return, drop our references, or free what nobody can know any more.
+
+        Numba moves releases to the end of their block, behind everything else. A test whose outcome LLVM cannot know
+        keeps what is freed here behind the releases of the primal's objects and their shadows.
+        """
+        if not self.owned:
+            return
+        flag = self.stack.place(I32, "owns")
+        self.stack.add(Store(i32(1), flag))
+        for block in [b for b in self.derivative.blocks if b.terminator.opcode == "ret"]:
+            leave = block.terminator
+            self.builder.block, self.builder.before = block, leave
+            owns = self.builder.compare("icmp", "ne", self.builder.insert(Load(I32, flag, volatile=True)), i32(0))
+            free, out = (self.derivative.append(Block(f"{block.name}.{name}")) for name in ("free", "out"))
+            self.builder.branch_if(owns, free, out)
+            leave.detach()
+            out.append(leave)
+            self.builder.at_end(free)
+            ends_all = block not in self.normal and self.function not in self.facts.caught
+            for allocation, place in self.owned:
+                leaves = not ends_all and self.facts.may_leave(allocation)
+                release = "NRT_decref" if leaves else "numbad.shadow.free"
                 self.builder.call_symbol(release, VOID, [self.builder.load(PTR, place)])
+            self.builder.branch(out)
 
     def product(self, i: Call, product: blas.Product) -> None:
         for lane in range(self.width):

@@ -6,7 +6,6 @@ An *item* is something that the reverse sweep may have to know:
     Shadow(value)      the shadow of a pointer
     Edge(block)        from which predecessor the block was entered, as a number
     Count(loop)        how often the loop went round
-    Returned(call)     whether a call that may raise came back normally
     Snapshot(call, k)  where the k-th argument of a matrix product is kept as it was
 
 Given   Facts and one of its functions.
@@ -40,7 +39,7 @@ class Shadow:
 
 @dataclass(frozen=True)
 class Edge:
-    block: Block | None  # None: the normal return that was taken
+    block: Block | None  # None: the return that was taken
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,6 @@ class Snapshot:
 
     call: Call
     position: int
-
-
-@dataclass(frozen=True)
-class Returned:
-    """Whether a call came back normally: if its exception was caught, there is nothing to be reversed."""
-
-    call: Call
 
 
 @dataclass(frozen=True)
@@ -84,7 +76,7 @@ class Trips:
     loop: Loop
 
 
-Item = Value | Shadow | Edge | Count | Snapshot | Returned | Iteration | Base | Trips
+Item = Value | Shadow | Edge | Count | Snapshot | Iteration | Base | Trips
 
 
 @dataclass(frozen=True)
@@ -152,10 +144,8 @@ def _call_reads(facts: Facts, i: Call) -> list[Item] | None:
             return [Shadow(i.arguments[0]), i.arguments[2]] if memory(i.arguments[0]) else None
         case None:
             callee = facts.callee(i)
-            if callee is not None and facts.needs_derivative(callee):
-                return [Returned(i)]
             if callee is not None:
-                return None
+                return [] if facts.needs_derivative(callee) else None
             product = product_of(i)
             if product is not None and memory(i.arguments[product.result]):
                 return _product_reads(facts, i, product)

@@ -19,12 +19,11 @@ from dataclasses import dataclass, field
 from numbad.passes.analysis.induction import Affine, affine
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.trips import Trip, trip
-from numbad.passes.canonical import is_normal_return
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Base, Count, Edge, Item, Iteration, Needs, Returned, Shadow, Snapshot, Trips
+from numbad.passes.derivative.needs import Base, Count, Edge, Item, Iteration, Needs, Shadow, Snapshot, Trips
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load, Phi
-from numbad.passes.ir.types import I1, I32, I64, PTR, Type, size_of
+from numbad.passes.ir.types import I32, I64, PTR, Type, size_of
 from numbad.passes.ir.values import Argument, Constant, Named, Value
 
 CHEAP = frozenset(
@@ -58,8 +57,6 @@ def item_type(item: Item) -> Type:
             return PTR
         case Iteration() | Trips():
             return I64
-        case Returned():
-            return I1
     return item.type
 
 
@@ -92,7 +89,7 @@ class Plan:
         self.recomputed: dict[Item, None] = {}
         self.affine: dict[Value, Affine] = {}
         self.laws = {loop: law for loop in self.loops.loops if (law := self._trip(loop)) is not None}
-        if sum(map(is_normal_return, function.blocks)) > 1:
+        if len(facts.returns(function, split)) > 1:
             self.stored[Edge(None)] = None
         floats: dict[Item, None] = {}
         self._resolve(needs.items(), floats)
@@ -126,7 +123,7 @@ class Plan:
         match item:
             case Shadow(value=value):
                 return self.level(value)
-            case Snapshot(call=call) | Returned(call=call):
+            case Snapshot(call=call):
                 return self.level(call)
             case Edge(block=block):
                 return None if block is None else self.loops.innermost[block]
@@ -171,7 +168,7 @@ class Plan:
     def is_free(self, item: Item) -> bool:
         """Known in the reverse sweep without further ado."""
         value = item.value if isinstance(item, Shadow) else item
-        if isinstance(value, (Edge, Count, Snapshot, Returned)):
+        if isinstance(value, (Edge, Count, Snapshot)):
             return False
         return isinstance(value, Constant) or not isinstance(value, (Instruction, Argument)) or (
             isinstance(value, Argument) and not self.split)
@@ -260,8 +257,6 @@ def _spell(item: Item) -> str:
             return f"the address of the arrays of {loop.header}"
         case Snapshot(call=call, position=position):
             return f"a copy of {call.arguments[position]} at {call}"
-        case Returned(call=call):
-            return f"whether {call} returned"
         case Named():
             return str(item)
     return str(item)

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import holds_float, holds_pointer
-from numbad.passes.canonical import returns_status
+from numbad.passes.analysis.outcomes import returns_status
+from numbad.passes.canonical import remove_unreachable
 from numbad.passes.derivative.adjoint_rules import AdjointRules
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.duals import new_function
@@ -107,14 +108,14 @@ def _active_result(facts: Facts, function: Function) -> bool:
 def _declare_split(facts: Facts, function: Function, name: str) -> Split:
     shadows, cells = _pointer_shadows(facts, function), _cells(facts, function)
     result = function.signature.result
-    parts = [I1, I1] + ([] if result == VOID else [result] * (1 + holds_pointer(result)))
+    parts = [I1] + ([] if result == VOID else [result] * (1 + holds_pointer(result)))
     augmented = new_function(
         facts, f"{name}.augmented",
         FunctionType(StructType(tuple(parts)), (*(a.type for a in (*function.arguments, *shadows)), PTR)),
         [*(a.name for a in function.arguments), *(f"{a.name}.shadow" for a in shadows), "tape"])
     seed = [result] if _active_result(facts, function) else []
-    reverse = new_function(facts, f"{name}.reverse", FunctionType(VOID, (I1, *seed, PTR, *(PTR for _ in cells))),
-                           ["returned", *("seed" for _ in seed), "tape", *(f"{a.name}.cell" for a in cells)])
+    reverse = new_function(facts, f"{name}.reverse", FunctionType(VOID, (*seed, PTR, *(PTR for _ in cells))),
+                           [*("seed" for _ in seed), "tape", *(f"{a.name}.cell" for a in cells)])
     augmented.name_values()
     reverse.name_values()
     return Split(augmented, reverse)
@@ -140,7 +141,7 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
     builder = forward.builder
     builder.location = None
     builder.at_end(forward.turn)
-    if not forward.normal:  # it always raises: the derivative is the primal
+    if not forward.returns:  # it always raises: the derivative is the primal
         builder.unreachable()
         forward.stack.close()
         _drop_unused_tape(function, forward.tape)
@@ -166,8 +167,9 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
 
     sweep = ReverseSweep(facts, plan, builder, forward.stack, forward.slots, forward.tape, halves, cells,
                          Lookup(plan, builder, forward.slots, free))
-    sweep.write(forward.normal, finish)
+    sweep.write(forward.returns, finish)
     forward.stack.close()
+    remove_unreachable(function)  # what leads to exceptions that are caught where the entry calls itself
     _drop_unused_tape(function, forward.tape)
     function.name_values()
     separate_records(function, [*forward.records, *sweep.lookup.records])
@@ -182,7 +184,7 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     forward.builder.at_end(forward.turn)
     value, shadow = forward.at_turn()
     forward.push(plan.record(None))
-    forward.result(False, True, value, shadow)
+    forward.result(False, value, shadow)
     forward.stack.close()
     split.augmented.name_values()
     separate_records(split.augmented, forward.records)
@@ -191,12 +193,7 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     builder = Builder(reverse.append(Block("start")))
     stack = Stack(reverse)
     slots = Slots(plan, stack)
-    returned, *parameters = reverse.arguments
-    start, nothing = reverse.append(Block("returned")), reverse.append(Block("raised"))
-    builder.branch_if(returned, start, nothing)
-    builder.at_end(nothing)
-    builder.ret()
-    builder.at_end(start)
+    parameters = list(reverse.arguments)
     seed = parameters.pop(0) if _active_result(facts, function) else None
     tape, *places = parameters
     cells = dict(zip(_cells(facts, function), places, strict=True))
@@ -204,7 +201,7 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
                          Lookup(plan, builder, slots, lambda item: item.value if isinstance(item, Shadow) else item))  # type: ignore[arg-type,return-value]
     sweep.pop(plan.record(None))
     sweep.rules.seed = seed
-    sweep.write(forward.normal, builder.ret)
+    sweep.write(forward.returns, builder.ret)
     stack.close()
     reverse.name_values()
     separate_records(reverse, sweep.lookup.records)

@@ -10,7 +10,7 @@ back edge or by an exit, the slots of the loop are pushed; the reverse sweep pop
 edge. That holds for every reducible control flow.
 
 Given   Facts, the plan of one function, the function to write into.
-Gives   the block `turn`, where all normal returns meet, with the number of the return and the returned values.
+Gives   the block `turn`, where all returns that matter meet, with the number of the return and the returned values.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from collections.abc import Callable
 
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import holds_pointer
-from numbad.passes.canonical import is_normal_return, returns_status
+from numbad.passes.analysis.outcomes import returns_status
 from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Base, Count, Edge, Item, Iteration, Returned, Shadow, Snapshot, Trips
+from numbad.passes.derivative.needs import Base, Count, Edge, Item, Iteration, Shadow, Snapshot, Trips
 from numbad.passes.derivative.plan import Plan, Record, item_type
-from numbad.passes.derivative.tape import MARK, TAPE, array_bytes, place_in_array, tape_function
+from numbad.passes.derivative.tape import TAPE, array_bytes, place_in_array, tape_function
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import constant_bool, i32, i64
 from numbad.passes.ir.function import Block, Function
@@ -72,7 +72,7 @@ class ForwardSweep:
         self.counts: dict[Loop, Phi] = {}
         self.arrays: dict[Loop, tuple[Value, Value]] = {}  # of loops with a known trip count: where, how long
         self.turn = Block("turn")
-        self.normal = [b for b in function.blocks if is_normal_return(b)]
+        self.returns = facts.returns(function, split)
         self._at_close: list[Callable[[], None]] = []
         self._failed: Block | None = None
         parameters = list(target.arguments)
@@ -84,12 +84,9 @@ class ForwardSweep:
             elif not split:  # the cell for the adjoint of a number; only the reverse sweep uses it
                 parameters.pop(0)
         self.tape: Value = target.arguments[-1] if split else self.stack.place(TAPE, "tape", clear=False)
-        self.mark = self.stack.place(MARK, "mark", clear=False) if split else None
 
     def write(self) -> None:
-        if self.split:
-            self.stack.add(_call(self.target, "mark", [self.tape, self.mark]))  # type: ignore[list-item]
-        else:
+        if not self.split:
             self.stack.add(_call(self.target, "init", [self.tape]))
         for block in self.facts.dominators[self.function].order:
             self.builder.at_end(self.copier.first[block])
@@ -218,7 +215,7 @@ class ForwardSweep:
                 self.builder.store(pointer, self.builder.offset(to, offset))
 
     def call(self, i: Call, augmented: Function) -> None:
-        """{ out of memory, returned, result[, shadow of the result] } = call augmented(arguments, shadows, tape)"""
+        """{ out of memory, result[, shadow of the result] } = call augmented(arguments, shadows, tape)"""
         callee = self.facts.callee(i)
         assert callee is not None
         arguments = [self.copier.twin(a) for a in i.arguments]
@@ -229,12 +226,10 @@ class ForwardSweep:
         if "dbg" in i.metadata:
             results.metadata["dbg"] = i.metadata["dbg"]
         self.fail_if(self.builder.extract(results, [0]))
-        if Returned(i) in self.plan.stored:
-            self.keep_item(Returned(i), self.builder.extract(results, [1]))
         if i.type != VOID:
-            self.copier.values[i] = self.builder.extract(results, [2], i.name)
+            self.copier.values[i] = self.builder.extract(results, [1], i.name)
             if self.facts.activity.is_shadowed(i):
-                self.duals.set(i, [self.builder.extract(results, [3])])
+                self.duals.set(i, [self.builder.extract(results, [2])])
         else:
             self.copier.values[i] = results
 
@@ -359,17 +354,16 @@ class ForwardSweep:
         self.builder.at_end(following)
 
     def ret(self, block: Block) -> None:
-        if block in self.normal:
+        if block in self.returns:
             self.builder.branch(self.turn)
             return
         value = block.terminator.operands
         self.leave(self.copier.twin(value[0]) if value else None)
 
     def leave(self, status: Value | None, out_of_memory: bool = False) -> None:
-        """Return without a result: an exception of the primal, or no memory."""
+        """End everything: an exception of the primal that nobody catches, or no memory."""
         if self.split:
-            self.builder.call(tape_function(self.facts.module, "rewind"), [self.tape, self.mark])  # type: ignore[list-item]
-            self.result(out_of_memory, False, None if out_of_memory else status, None)
+            self.result(out_of_memory, None if out_of_memory else status, None)
             return
         self.builder.call(tape_function(self.facts.module, "release"), [self.tape])
         if returns_status(self.function):
@@ -377,11 +371,10 @@ class ForwardSweep:
         else:
             self.builder.unreachable() if out_of_memory else self.builder.ret(status)
 
-    def result(self, out_of_memory: bool, returned: bool, value: Value | None, shadow: Value | None) -> None:
+    def result(self, out_of_memory: bool, value: Value | None, shadow: Value | None) -> None:
         """What an augmented function returns."""
         result: Value = undefined(self.target.signature.result)
-        parts = (constant_bool(out_of_memory), constant_bool(returned), value, shadow)
-        for index, part in enumerate(parts):
+        for index, part in enumerate((constant_bool(out_of_memory), value, shadow)):
             if part is not None:
                 result = self.builder.insert_value(result, part, [index])
         self.builder.ret(result)
@@ -389,17 +382,17 @@ class ForwardSweep:
     def at_turn(self) -> tuple[Value | None, Value | None]:
         """At the turn: keep the number of the return; the returned value and its shadow, if there are any."""
         number = self.builder.phi(I32, name="return")
-        for position, block in enumerate(self.normal):
+        for position, block in enumerate(self.returns):
             number.add_incoming(i32(position), self.copier.last[block])
-        returned = [b.terminator.operands[0] for b in self.normal if b.terminator.operands]
+        returned = [b.terminator.operands[0] for b in self.returns if b.terminator.operands]
         value = shadow = None
         if returned:
             value = self.builder.phi(returned[0].type, name="value")
-            for block, operand in zip(self.normal, returned, strict=True):
+            for block, operand in zip(self.returns, returned, strict=True):
                 value.add_incoming(self.copier.twin(operand), self.copier.last[block])
             if any(self.facts.activity.is_shadowed(r) for r in returned):
                 shadow = self.builder.phi(returned[0].type, name="value.shadow")
-                for block, operand in zip(self.normal, returned, strict=True):
+                for block, operand in zip(self.returns, returned, strict=True):
                     shadow.add_incoming(self.duals.of(operand)[0], self.copier.last[block])
         if Edge(None) in self.plan.stored:
             self.builder.store(number, self.slots[Edge(None)])

@@ -28,7 +28,6 @@ from numbad.passes.ir.types import I64, PTR, VOID, ArrayType, FunctionType, Type
 from numbad.passes.ir.values import Value
 
 TAPE = ArrayType(8, I64)
-MARK = ArrayType(3, I64)
 BYTES = "numbad_tape_bytes"  # registered by the caller: receives the size of each tape that is released
 SPARE = "numbad_tape_spare"  # registered by the caller: the addresses of two chunks that nobody uses, or null
 
@@ -37,8 +36,6 @@ SIGNATURES = {
     "numbad.tape.push": FunctionType(PTR, (PTR, I64)),
     "numbad.tape.pop": FunctionType(PTR, (PTR, I64)),
     "numbad.tape.keep": FunctionType(PTR, (PTR, I64)),
-    "numbad.tape.mark": FunctionType(VOID, (PTR, PTR)),
-    "numbad.tape.rewind": FunctionType(VOID, (PTR, PTR)),
     "numbad.tape.release": FunctionType(VOID, (PTR,)),
 }
 
@@ -254,38 +251,6 @@ clear:
   ret ptr %grown
 failed:
   ret ptr null
-}
-
-define linkonce_odr void @numbad.tape.mark(ptr %tape, ptr %mark) nounwind {
-  %chunk = load ptr, ptr %tape
-  %used.at = getelementptr i8, ptr %tape, i64 8
-  %used = load i64, ptr %used.at
-  %capacity.at = getelementptr i8, ptr %tape, i64 16
-  %capacity = load i64, ptr %capacity.at
-  store ptr %chunk, ptr %mark
-  %used.to = getelementptr i8, ptr %mark, i64 8
-  store i64 %used, ptr %used.to
-  %capacity.to = getelementptr i8, ptr %mark, i64 16
-  store i64 %capacity, ptr %capacity.to
-  ret void
-}
-
-define linkonce_odr void @numbad.tape.rewind(ptr %tape, ptr %mark) nounwind {
-  %target = load ptr, ptr %mark
-  br label %test
-test:
-  %chunk = load ptr, ptr %tape
-  %there = icmp eq ptr %chunk, %target
-  br i1 %there, label %done, label %back
-back:
-  call void @numbad.tape.drop(ptr %tape)
-  br label %test
-done:
-  %used.from = getelementptr i8, ptr %mark, i64 8
-  %used = load i64, ptr %used.from
-  %used.at = getelementptr i8, ptr %tape, i64 8
-  store i64 %used, ptr %used.at
-  ret void
 }
 
 define linkonce_odr void @numbad.tape.free(ptr %chain) nounwind noinline {

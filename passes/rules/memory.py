@@ -98,8 +98,6 @@ _EXACT: dict[str, Effect] = {
     "numbad.tape.push": Tape(True),
     "numbad.tape.pop": Tape(True),
     "numbad.tape.keep": Tape(True, zeroed=True),
-    "numbad.tape.mark": Tape(False),
-    "numbad.tape.rewind": Tape(False),
     "numbad.tape.release": Tape(False),
 }
 

@@ -115,6 +115,19 @@ define i32 @f(ptr %result, ptr %error, ptr %x, ptr %n) {       ; shadowed: %resu
 }
 """
 
+# An integer that may lie among numbers chooses an element: it is not part of what it chooses.
+INDEX = """
+define i32 @f(ptr %result, ptr %error, ptr %x, i64 %n) {       ; shadowed: %result %x; memory: %result %x
+  %pair = load <2 x double>, ptr %x                  ; active
+  %at = getelementptr i8, ptr %x, i64 %n             ; shadowed; memory
+  %index = load i64, ptr %at
+  %one = extractelement <2 x double> %pair, i64 %index   ; active
+  %filled = insertelement <2 x double> %pair, double %one, i64 %index    ; active
+  store <2 x double> %filled, ptr %result
+  ret i32 0
+}
+"""
+
 # The caller says that numbers are behind %x: the second one is a number although it is copied as an integer.
 COPIED_BITS = """
 define i32 @f(ptr %result, ptr %error, ptr %x, ptr %n) {       ; shadowed: %result %x; memory: %result %x

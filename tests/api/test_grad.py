@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import pickle
 from collections import namedtuple
 
@@ -228,3 +229,31 @@ def test_unsupported_functions():
 def test_wrong_number_of_arguments():
     with pytest.raises(TypeError, match="not enough arguments"):
         nd.grad(power)()
+
+
+@njit
+def retried(x, n):
+    if n < 0:
+        raise ValueError("negative")
+    if n == 0:
+        return x * x
+    below = math.exp(x)
+    try:
+        below = retried(x * 0.9, n - 3)
+    except Exception:
+        below *= x
+    return below * math.sin(x) * n
+
+
+def test_a_function_that_catches_its_own_exceptions():
+    """Its exceptions end the derivative for the caller, but not where it calls itself."""
+    for n in (0, 1, 3, 4, 6, 7):
+        value, (slope,) = nd.value_and_grad(retried, argnums=(0,))(0.7, n)
+        step = 1e-5
+        known = (retried(0.7 + step, n) - retried(0.7 - step, n)) / (2 * step)
+        assert value == retried(0.7, n)
+        assert slope == pytest.approx(known, rel=1e-8)
+        assert nd.jvp(retried)((0.7, n), (1.0, None))[1] == pytest.approx(slope, rel=1e-13)
+    for derivative in (nd.grad(retried), lambda x, n: nd.jvp(retried)((x, n), (1.0, None))):
+        with pytest.raises(ValueError, match="negative"):
+            derivative(0.7, -1)

@@ -1,6 +1,8 @@
 """Derivatives inside `@njit`: every pattern that Numba allows, and the messages of those that it does not."""
 
+import math
 import os
+import re
 import subprocess
 import sys
 
@@ -252,3 +254,19 @@ def test_without_jit(tmp_path):
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     output = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     assert output.stdout == "9.0\ngrad(<lambda>) needs compiled code, and NUMBA_DISABLE_JIT is set: unset it\n"
+
+
+def test_machine_code_shares_no_run_time_functions() -> None:
+    """MCJIT binds a shared function to the first copy of that name, which LLVM may have changed to fit other calls."""
+    @njit
+    def grown(x):
+        y = x
+        while y < 100.0:
+            y = y * x + math.sin(y)
+        return y
+
+    first, second = nd.grad(grown), nd.jvp(nd.grad(grown))
+    first(1.5), second((1.5,), (1.0,))
+    for text in [*first.inspect_llvm().values(), *second.inspect_llvm().values()]:
+        defined = re.findall(r"^define (.*?) @numbad\.[\w.]+\(", text, re.M)
+        assert defined and all(head.startswith("internal ") for head in defined)

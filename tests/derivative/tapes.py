@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 
 from derivative.native import I64, Native, P
-from numbad.passes.derivative.tape import MARK, SIGNATURES, TAPE
+from numbad.passes.derivative.tape import SIGNATURES, TAPE
 from numbad.passes.ir.types import PTR, size_of
 
 
@@ -76,14 +76,6 @@ class Tape:
         place = self.call["pop"](self.address, bytes)
         assert self.heap.owns(place, bytes)
         return ctypes.string_at(place, bytes)
-
-    def mark(self) -> ctypes.Array:
-        mark = (ctypes.c_uint8 * size_of(MARK))()
-        self.call["mark"](self.address, ctypes.addressof(mark))
-        return mark
-
-    def rewind(self, mark: ctypes.Array) -> None:
-        self.call["rewind"](self.address, ctypes.addressof(mark))
 
     def release(self) -> None:
         self.call["release"](self.address)

@@ -11,7 +11,8 @@ import itertools
 import pytest
 
 from derivative.native import DOUBLE, I32, I64, Native, P
-from numbad.passes.canonical import NORMAL, canonicalise, is_normal_return, returns_status
+from numbad.passes.analysis.outcomes import NORMAL, is_normal_return, returns_status
+from numbad.passes.canonical import canonicalise
 from numbad.passes.ir.function import Module
 from numbad.passes.ir.parser import parse
 from numbad.passes.ir.printer import print_function, print_module

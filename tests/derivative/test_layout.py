@@ -81,28 +81,21 @@ def test_chunks_grow(tape: Tape) -> None:
 
 
 def test_all_that_a_tape_can_do(tape: Tape) -> None:
-    """Against a list: pushes, pops, kept blocks, marks within marks, in random order."""
+    """Against a list: pushes, pops, kept blocks, in random order."""
     rng = random.Random(1)
     stack: list[bytes] = []
     kept: list[tuple[int, bytes]] = []
-    marks: list[tuple[ctypes.Array, int]] = []
     for step in range(4000):
-        action = rng.choice(["push"] * 6 + ["pop"] * (4 if step % 1000 < 500 else 7) + ["keep", "mark", "rewind"])
+        action = rng.choice(["push"] * 6 + ["pop"] * (4 if step % 1000 < 500 else 7) + ["keep"])
         if action == "push":
             stack.append(contents(rng, 200))
             tape.push(stack[-1])
-        elif action == "pop" and stack and not (marks and marks[-1][1] == len(stack)):
+        elif action == "pop" and stack:
             assert tape.pop(len(stack[-1])) == stack[-1]
             stack.pop()
         elif action == "keep":
             content = rng.randbytes(rng.randint(1, 300))
             kept.append((tape.keep(content) or 0, content))
-        elif action == "mark":
-            marks.append((tape.mark(), len(stack)))
-        elif action == "rewind" and marks:
-            mark, height = marks.pop()
-            tape.rewind(mark)
-            del stack[height:]
     for content in reversed(stack):
         assert tape.pop(len(content)) == content
     for place, content in kept:
@@ -120,16 +113,6 @@ def test_pushing_again_onto_an_emptied_chunk(tape: Tape) -> None:
     assert tape.pop(len(large)) == large
     assert tape.pop(len(first)) == first
     assert tape.pop(len(last)) == last
-
-
-def test_rewinding_to_an_empty_tape(tape: Tape) -> None:
-    mark = tape.mark()
-    for _ in range(200):
-        tape.push(bytes(64))
-    kept = tape.keep(b"kept")
-    tape.rewind(mark)
-    assert len(HEAP.live) == 1 + bool(SPARES[0]) and kept is not None and ctypes.string_at(kept, 4) == b"kept"
-    assert tape.push(b"12345678") and tape.pop(8) == b"12345678"
 
 
 def test_release_tells_the_bytes(tape: Tape) -> None:
@@ -233,8 +216,6 @@ def test_without_memory_the_tape_stays_usable(tape: Tape) -> None:
 def test_nothing_can_be_had(tape: Tape) -> None:
     HEAP.budget = 0
     assert tape.push(b"12345678") is None and tape.keep(b"1") is None
-    mark = tape.mark()
-    tape.rewind(mark)
     HEAP.budget = None
     assert tape.push(b"12345678") and tape.pop(8) == b"12345678"
 

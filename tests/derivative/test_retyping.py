@@ -9,13 +9,13 @@ import pytest
 
 from derivative.native import I64, Native, P
 from numbad.passes.analysis.memory import Memory
-from numbad.passes.canonical import retype_copies
 from numbad.passes.ir.function import Module
 from numbad.passes.ir.instructions import Store
 from numbad.passes.ir.parser import parse
 from numbad.passes.ir.printer import print_module
 from numbad.passes.ir.types import DOUBLE as REAL
 from numbad.passes.ir.verifier import verify
+from numbad.passes.retyping import retype_copies
 
 
 def retyped(body: str, parameters: str = "ptr %p, ptr %q, i64 %n, i1 %c", declarations: str = "") -> Module:
@@ -69,6 +69,37 @@ FROM_A_NUMBER = """
   %either = select i1 %c, i64 %bits, i64 %x
   store i64 %either, ptr %q
 """
+OUT_OF_A_VECTOR = """
+  %pair = load <2 x double>, ptr %p
+  %bits = bitcast <2 x double> %pair to <2 x i64>
+  %x = extractelement <2 x i64> %bits, i64 %n
+  %either = select i1 %c, i64 %x, i64 0
+  store i64 %either, ptr %q
+"""
+THROUGH_VECTORS = """
+  %pair = load <2 x i64>, ptr %p
+  %x = load i64, ptr %p
+  %filled = insertelement <2 x i64> %pair, i64 %x, i32 1
+  %turned = shufflevector <2 x i64> %filled, <2 x i64> <i64 0, i64 1>, <2 x i32> <i32 3, i32 0>
+  %or.zero = select i1 %c, <2 x i64> %turned, <2 x i64> zeroinitializer
+  store <2 x i64> %or.zero, ptr %q
+"""
+NUMBERS_ONLY = """
+  %number = load double, ptr %q
+  %bits = bitcast double %number to i64
+  store i64 %bits, ptr %q
+"""
+AS_AN_INDEX = """
+  %pair = load <2 x i64>, ptr %p
+  %x = load i64, ptr %p
+  %y = extractelement <2 x i64> %pair, i64 %x
+  store i64 %x, ptr %q
+"""
+WITH_AN_ADDRESS = """
+  %x = load i64, ptr %p
+  %either = select i1 %c, i64 %x, i64 ptrtoint (ptr @f to i64)
+  store i64 %either, ptr %q
+"""
 COMPUTED_WITH = """
   %x = load i64, ptr %p
   %y = xor i64 %x, -9223372036854775808
@@ -111,9 +142,12 @@ OF_INTEGERS = """
 @pytest.mark.parametrize("body, expected", [
     (COPY, ["double"]), (THROUGH_SELECT, ["double"]), (THROUGH_A_LOOP, ["double"]),
     (TO_A_NUMBER, ["double", "double"]), (FROM_A_NUMBER, ["double"]),
+    (OUT_OF_A_VECTOR, ["double"]), (THROUGH_VECTORS, ["<2 x double>"]), (NUMBERS_ONLY, ["double"]),
+    (AS_AN_INDEX, ["i64"]), (WITH_AN_ADDRESS, ["i64"]),
     (COMPUTED_WITH, ["i64"]), (COMPARED, ["i64"]), (WITH_AN_ARGUMENT, ["i64"]), (PASSED_ON, ["i64"]),
     (OTHER_WIDTH, ["i32"]), (AS_AN_ADDRESS, ["i64"]), (ATOMIC, ["i64"]), (OF_INTEGERS, ["i64"]),
-], ids="copy select loop to-number from-number computed compared argument passed-on width address atomic int".split())
+], ids=("copy select loop to-number from-number out-of-vector vectors numbers index address-of "
+    "computed compared argument passed-on width address atomic int").split())
 def test_integers_that_only_travel_are_floats(body: str, expected: list[str]) -> None:
     declarations = "declare void @somebody(i64)" if "somebody" in body else ""
     assert stored(retyped(body, declarations=declarations)) == expected
@@ -162,15 +196,15 @@ def test_a_vector_with_the_same_bits_is_no_number() -> None:
 def test_retyped_copies_move_the_same_bits() -> None:
     """Every pattern that is retyped, run on bit patterns that are no ordinary numbers."""
     patterns = [0, 1, -1, 0x7FF0000000000001, -0x8000000000000000, 0x3FF0000000000000, 123456789]
-    for body in (COPY, THROUGH_SELECT, FROM_A_NUMBER):
+    for body in (COPY, THROUGH_SELECT, FROM_A_NUMBER, OUT_OF_A_VECTOR, THROUGH_VECTORS):
         text = f"define void @f(ptr %p, ptr %q, i64 %n, i1 %c) {{\nentry:\n{body}\n  ret void\n}}\n"
         plain, changed = (Native(t).function("f", None, P, P, I64, ctypes.c_bool)
                           for t in (text, print_module(retyped(body))))
         for pattern, condition in itertools.product(patterns, [False, True]):
-            source = (ctypes.c_int64 * 2)(pattern, 42)
+            source = (ctypes.c_int64 * 4)(pattern, 42)
             targets = []
             for call in (plain, changed):
-                target = ctypes.c_int64(0)
+                target = (ctypes.c_int64 * 2)()
                 call(ctypes.addressof(source), ctypes.addressof(target), 1, condition)
-                targets.append(target.value)
+                targets.append(list(target))
             assert targets[0] == targets[1]

@@ -28,6 +28,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pytest
 from numba import njit
 
 from pool.trees import copied, has_floats
@@ -63,6 +64,8 @@ class Entry:
     """Bound on |<y_bar, J x_dot> - <J' y_bar, x_dot>| relative to the sum of absolute terms, in float64."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What the entry adds to `@njit(...)`."""
+    leaks: str = ""
+    """Why the program itself loses memory; its derivatives must not lose more."""
     may_refuse: str = ""
     """Why NoDerivative or Unsupported is as good an answer as the derivative."""
     no_fd: str = ""
@@ -93,6 +96,15 @@ class Entry:
     def arguments(self, seed: int = 0, make: Arguments | None = None) -> tuple:
         """Fresh arguments: the same ones for the same seed."""
         return (make or self.args)(np.random.default_rng([seed, zlib.crc32(self.name.encode())]))
+
+    @property
+    def length(self) -> pytest.MarkDecorator:
+        """How long tests are marked that need not run with every program: of a fifth slow, of the rest exhaustive."""
+        return pytest.mark.slow if self.share(5) == 0 else pytest.mark.exhaustive
+
+    def share(self, of: int) -> int:
+        """A number below `of` that spreads the programs evenly and stays the same."""
+        return zlib.crc32(self.name.encode()) % of
 
     def is_diff(self) -> tuple[bool, ...]:
         """For each parameter, whether it is differentiated."""

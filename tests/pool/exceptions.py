@@ -163,13 +163,145 @@ def output_kernel_raises(x, out):
         out[i] = x[i] * x[i - 1]
 
 
-@entry(args=lambda rng: (0.4, -1.2), may_refuse="exceptions caught inside the function")
+@entry(args=lambda rng: (0.4, -1.2))
 def caught_inside(x, y):
     try:
         value = checked_sqrt(y)
     except Exception:
         value = y * y
     return value * x
+
+
+# Exceptions of functions that LLVM cannot inline, caught by a caller that goes on with what they wrote.
+
+
+LOST = "Numba loses the references that a function holds when it raises"
+
+
+@njit
+def scale_downwards(a, x, n):
+    a[n] = a[n] * x
+    if n == 0:
+        if x > 0.0:
+            raise ValueError("bottom")
+        return 0.0
+    return scale_downwards(a, x, n - 1) + math.sin(x)
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 0.8), leaks=LOST)
+def written_before_the_exception(a, x):
+    b = a.copy()
+    try:
+        r = scale_downwards(b, x, 3)
+    except Exception:
+        r = x * x
+    return np.sum(b * b) + r
+
+
+@entry(args=lambda rng: (rng.normal(size=5), -0.8))
+def no_exception_where_one_is_caught(a, x):
+    b = a.copy()
+    try:
+        r = scale_downwards(b, x, 3)
+    except Exception:
+        r = x * x
+    return np.sum(b * b) + r
+
+
+@njit
+def sweep_until_large(a, x, n):
+    """Raises in the middle of a nest of loops, or behind it, or in a call."""
+    if n < 0:
+        if x > -5.0:
+            a[0] = x * x * x
+            raise ValueError("only an exception leads on from here")
+        return 0.0
+    total = 0.0
+    for i in range(n + 1):
+        for j in range(i + 1):
+            a[j] = math.sin(a[j] * x) + total
+            total += a[j]
+            if total > 1.0 and n == 1:
+                raise ValueError("large")
+    return total * sweep_until_large(a, x, n - 1)
+
+
+@entry(args=lambda rng: (np.array([0.3, 0.5, 0.7, 1.1, 0.9]), 0.8), leaks=LOST)
+def exceptions_caught_in_a_loop(a, x):
+    b = a.copy()
+    total = 0.0
+    for k in range(3):
+        try:
+            total += sweep_until_large(b, x, k)
+        except Exception:
+            total += x * b[1]
+    return np.sum(b * b) + total
+
+
+@njit
+def catch_own_exceptions(a, x, n):
+    a[n] = a[n] * x + a[n - 1]
+    if n == 0:
+        if x > 5.0:
+            return x
+        raise ValueError("bottom")
+    try:
+        return catch_own_exceptions(a, x, n - 1)
+    except Exception:
+        a[n] = math.cos(a[n])
+        if n % 2:
+            raise ValueError("again")  # noqa: B904
+    return a[n] * a[n - 1]
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 0.8))
+def exceptions_raised_again(a, x):
+    b = a.copy()
+    return catch_own_exceptions(b, x, 4) + np.sum(b)
+
+
+@njit
+def lose_an_array(a, x, n):
+    """Numba loses what is allocated when a function raises."""
+    part = a * x
+    a[n] += np.sum(part * part)
+    if n == 0:
+        if x > 0.0:
+            raise ValueError("bottom")
+        return x
+    return lose_an_array(a, x, n - 1)
+
+
+@entry(args=lambda rng: (rng.normal(size=3), 0.4), leaks=LOST)
+def arrays_alive_when_an_exception_passes(a, x):
+    b = a.copy()
+    try:
+        total = lose_an_array(b, x, 2)
+    except Exception:
+        total = np.sum(b * b)
+    return total
+
+
+@njit
+def search(a, x, n):
+    if n == len(a):
+        raise IndexError("not found")
+    a[n] *= x
+    if a[n] > 1.0:
+        return a[n]
+    return search(a, x, n + 1)
+
+
+@entry(args=lambda rng: (np.array([0.3, 0.7, 2.0]), 0.9), raises=(IndexError, lambda rng: (np.zeros(3), 0.9)),
+       leaks=LOST)
+def caught_at_one_call_but_not_at_the_other(a, x):
+    b = a.copy()
+    c = a * 0.1
+    try:
+        first = search(c, x, 0)
+    except Exception:
+        first = c[0] * c[1]
+    return first * search(b, x, 0) + b[0]
 
 
 @entry(args=lambda rng: (0.4, 0.0), options={"error_model": "numpy"}, diff=("x",), no_python="plain Python raises")
