@@ -8,13 +8,14 @@ check_numba(numba.__version__)
 
 import numbad.inside  # noqa: E402, F401  (makes the functions below known to Numba)
 from numbad import runtime  # noqa: E402
+from numbad.agreement import check_grads  # noqa: E402
 from numbad.api import grad, jvp, value_and_grad, vjp  # noqa: E402
 from numbad.differentiate import differentiate  # noqa: E402
-from numbad.errors import EngineError, Error, NoDerivative, Unsupported  # noqa: E402
+from numbad.errors import EngineError, Error, NoDerivative, Unsupported, WrongDerivative  # noqa: E402
 from numbad.inplace import Active, Const, Dup, autodiff  # noqa: E402
 
-__all__ = ["Active", "Const", "Dup", "EngineError", "Error", "NoDerivative", "Unsupported", "autodiff",
-           "differentiate", "grad", "jvp", "value_and_grad", "vjp"]
+__all__ = ["Active", "Const", "Dup", "EngineError", "Error", "NoDerivative", "Unsupported", "WrongDerivative",
+           "autodiff", "check_grads", "differentiate", "grad", "jvp", "value_and_grad", "vjp"]
 
 
 def _init_extension() -> None:

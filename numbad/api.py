@@ -14,6 +14,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from numbad.functional import ForwardProduct, Gradient, ReverseProduct
+from numbad.trees import copied
 from numbad.wrapper import derivative_dispatcher, dispatcher_of
 
 Argnums = int | str | tuple[int | str, ...]
@@ -87,11 +88,11 @@ class Pullback:
 
     def __init__(self, dispatcher: Dispatcher, primals: tuple):
         self._dispatcher = dispatcher
-        self._primals = _copied(primals)
+        self._primals = copied(primals)
 
     def value(self):
         """The result of the function; of a function that returns None the arguments named by `outputs`."""
-        primals, plan = _copied(self._primals), self._dispatcher.plan
+        primals, plan = copied(self._primals), self._dispatcher.plan
         result = plan.primal(*primals)
         return result if plan.outputs is None else tuple(primals[position] for position in plan.outputs)
 
@@ -101,7 +102,7 @@ class Pullback:
 
 def _gradient(f, argnums, kind: str, with_value: bool) -> Dispatcher:
     primal = dispatcher_of(f, kind)
-    positions = _positions(f"{kind}({primal.__name__})", "argnums", primal, argnums)
+    positions = argument_positions(f"{kind}({primal.__name__})", "argnums", primal, argnums)
     return derivative_dispatcher(Gradient, primal, positions, isinstance(argnums, tuple), with_value)
 
 
@@ -112,7 +113,7 @@ def _forward_product(f, outputs) -> Dispatcher:
 
 def _reverse_product(f, argnums, outputs) -> Dispatcher:
     primal = dispatcher_of(f, "vjp")
-    positions = None if argnums is None else _positions(f"vjp({primal.__name__})", "argnums", primal, argnums)
+    positions = None if argnums is None else argument_positions(f"vjp({primal.__name__})", "argnums", primal, argnums)
     return derivative_dispatcher(ReverseProduct, primal, _output_positions("vjp", primal, outputs), positions)
 
 
@@ -122,10 +123,10 @@ def _output_positions(kind: str, primal: Dispatcher, outputs) -> tuple[int, ...]
     what = f"{kind}({primal.__name__})"
     if not isinstance(outputs, tuple):
         raise TypeError(f"{what}: outputs must be a tuple of argument names, not {outputs!r}")
-    return _positions(what, "outputs", primal, outputs)
+    return argument_positions(what, "outputs", primal, outputs)
 
 
-def _positions(what: str, option: str, primal: Dispatcher, chosen) -> tuple[int, ...]:
+def argument_positions(what: str, option: str, primal: Dispatcher, chosen) -> tuple[int, ...]:
     """The positions of arguments that were named by position or by name."""
     names = tuple(inspect.signature(primal.py_func).parameters)
     entries = chosen if isinstance(chosen, tuple) else (chosen,)
@@ -148,13 +149,3 @@ def _positions(what: str, option: str, primal: Dispatcher, chosen) -> tuple[int,
             raise ValueError(f"{what}: {option} holds '{names[position]}' twice")
         positions.append(position)
     return tuple(positions)
-
-
-def _copied(value):
-    """A copy of all arrays in an argument, in the same memory order."""
-    if isinstance(value, np.ndarray):
-        return value.copy(order="K")
-    if isinstance(value, tuple):
-        copies = map(_copied, value)
-        return type(value)(*copies) if hasattr(value, "_fields") else tuple(copies)
-    return value

@@ -34,6 +34,10 @@ class EngineError(Error):
     """A bug in numbad: carries the stage and what was violated."""
 
 
+class WrongDerivative(Error, AssertionError):
+    """Derivatives disagree with each other or with finite differences; names the argument and the index."""
+
+
 def explain(refusal: Refusal, request: Request, lowered: Lowered) -> Error:
     """The error for a refusal of the engine: what was asked, where, why, what to do."""
     kind, what, remedy = refusal.kind, refusal.what, refusal.remedy

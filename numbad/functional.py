@@ -29,7 +29,7 @@ from numba.core import types
 from numbad import abi
 from numbad.checks import check_result, describe, match
 from numbad.implementation import CopiedInputs, Types
-from numbad.wrapper import Plan
+from numbad.wrapper import Asked, Plan
 
 
 class Gradient(Plan):
@@ -46,6 +46,9 @@ class Gradient(Plan):
         names = ", ".join(f"`{self.argument_names[position]}`" for position in self.positions)
         what = "The value and the gradient" if self.with_value else "The gradient"
         wrapper.__doc__ = f"{what} of `{self.primal.py_func.__name__}` with respect to {names}." + _original(self)
+
+    def asked(self, arguments: tuple) -> Asked:
+        return Asked(self.primal, arguments, self.positions, None, "rev")
 
     def write(self, argument_types: Types) -> FunctionType:
         access = [f"arguments[{index}]" for index in range(1, 1 + len(argument_types))]
@@ -114,6 +117,11 @@ class ForwardProduct(_Product):
         wrapper.__doc__ = (f"`(out, tangent)` of `{self.primal.py_func.__name__}`: the directional derivative along "
                            "`tangents`, which has one entry for each argument." + _original(self))
 
+    def asked(self, arguments: tuple) -> Asked:
+        primals, tangents = arguments
+        perturbed = tuple(k for k, tangent in enumerate(tangents) if tangent is not None)
+        return Asked(self.primal, primals, perturbed, self.outputs, "fwd")
+
     def write(self, argument_types: Types) -> FunctionType:
         primals, tangents = argument_types
         primal_types, tangent_types = self.entries("primals", primals), self.entries("tangents", tangents)
@@ -148,6 +156,9 @@ class ReverseProduct(_Product):
         wrapper.__doc__ = (f"`(out, gradients)` of `{self.primal.py_func.__name__}`: `cotangents`, which look like "
                            "`out`, times the Jacobian; one entry for each argument, None for constants."
                            + _original(self))
+
+    def asked(self, arguments: tuple) -> Asked:
+        return Asked(self.primal, arguments[0], self.options[1], self.outputs, "rev")
 
     def write(self, argument_types: Types) -> FunctionType:
         primals, cotangents = argument_types

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 from numba.core import types
 from numba.core.dispatcher import Dispatcher
 
@@ -22,7 +23,8 @@ from numbad import abi
 from numbad.checks import check_result, describe, match
 from numbad.errors import Unsupported
 from numbad.implementation import Inputs, Types, at, indices, variable
-from numbad.wrapper import Plan, derivative_dispatcher, dispatcher_of
+from numbad.trees import copied
+from numbad.wrapper import Asked, Plan, derivative_dispatcher, dispatcher_of
 
 MODES = ("forward", "reverse")
 
@@ -75,6 +77,14 @@ class InPlace(Plan):
         defaults = self.primal.py_func.__defaults__
         wrapper.__defaults__ = defaults and tuple(map(Const, defaults))
         wrapper.__doc__ = inspect.getdoc(autodiff)
+
+    def asked(self, arguments: tuple) -> Asked:
+        mode, = self.options
+        values = tuple(argument[0] for argument in arguments)
+        chosen = tuple(k for k, argument in enumerate(arguments) if not isinstance(argument, Const))
+        returns_none = self.primal(*copied(values)) is None
+        outputs = tuple(k for k in chosen if returns_none and isinstance(values[k], np.ndarray))
+        return Asked(self.primal, values, chosen, outputs or None, "fwd" if mode == "forward" else "rev")
 
     def write(self, argument_types: Types):
         mode, = self.options

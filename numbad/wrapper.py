@@ -11,9 +11,12 @@ Unsure  the plan's errors reach the caller from Python unchanged: the plan is as
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import FunctionType
 from uuid import uuid4
 
@@ -32,8 +35,20 @@ from numbad.errors import EngineError, Unsupported
 from numbad.link import Static, StaticType
 from numbad.source import body_of, define, parameter_text
 
+_checking: ContextVar[bool] = ContextVar("numbad is checking a derivative", default=False)
 _DERIVATIVES = "__numbad_derivatives__"
 _DISPATCHER = "__numbad_dispatcher__"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call of a derivative in terms of its primal; `mode` is "fwd" or "rev"."""
+
+    primal: Dispatcher
+    args: tuple
+    argnums: tuple[int, ...] | None
+    outputs: tuple[int, ...] | None
+    mode: str
 
 
 class Plan:
@@ -64,6 +79,10 @@ class Plan:
 
     def finish(self, wrapper: FunctionType) -> None:
         """Give the wrapper its defaults and its documentation."""
+        raise NotImplementedError
+
+    def asked(self, arguments: tuple) -> Asked:
+        """What a call with these arguments asks for."""
         raise NotImplementedError
 
     def write(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
@@ -136,6 +155,19 @@ class DerivativeDispatcher(CPUDispatcher):
 
     def __reduce__(self):
         return derivative_dispatcher, (type(self.plan), self.plan.primal, *self.plan.options)
+
+    def _compile_for_args(self, *args, **kws):
+        compiled = super()._compile_for_args(*args, **kws)
+        if os.environ.get("NUMBAD_CHECK", "0") not in ("", "0") and not _checking.get():
+            from numbad.agreement import check_call  # which is made of derivatives itself
+            token = _checking.set(True)
+            try:
+                call = self.plan.signature.bind(*args, **kws)
+                call.apply_defaults()
+                check_call(self.plan.asked(call.args))
+            finally:
+                _checking.reset(token)
+        return compiled
 
     def typeof_pyval(self, val):
         with _functions_in_tuples():
