@@ -88,5 +88,5 @@ def _place(module: Module, scope: dict[str, str], line: int) -> Location:
     file = _fields(module, scope.get("file"))
     folder = file.get("directory", "")
     name = file.get("filename", "?")
-    path = f"{folder}/{name}" if folder and not name.startswith("/") else name
+    path = f"{folder}/{name}" if folder and not name.startswith(("/", "<")) else name  # "<stdin>" is no file
     return Location(path, line, scope.get("name", "?"))
