@@ -17,7 +17,9 @@ def describe(ty: types.Type) -> str:
         return f"a {ty.ndim}-dimensional array of {ty.dtype}"
     if isinstance(ty, types.BaseTuple):
         return f"a tuple of {len(ty)}"
-    return "None" if isinstance(ty, types.NoneType) else str(ty)
+    if isinstance(ty, types.PyObject):
+        return "a Python object that compiled code cannot use"
+    return "None" if isinstance(ty, types.NoneType) else str(types.unliteral(ty))
 
 
 def check_active(what: str, name: str, ty: types.Type) -> None:

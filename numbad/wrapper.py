@@ -150,7 +150,9 @@ class DerivativeDispatcher(CPUDispatcher):
         wrapper.__module__ = plan.primal.py_func.__module__
         wrapper.__qualname__ = wrapper.__name__
         plan.finish(wrapper)
-        super().__init__(wrapper, targetoptions={"nopython": True})
+        # The other options of the primal are in its code; this one is about who may run beside it.
+        options = {"nopython": True, "nogil": plan.primal.targetoptions.get("nogil", False)}
+        super().__init__(wrapper, targetoptions=options)
         self._compiler: _FunctionCompiler = _PlanCompiler(plan, self._compiler)
 
     def __reduce__(self):
