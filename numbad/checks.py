@@ -27,7 +27,7 @@ def check_active(what: str, name: str, ty: types.Type) -> None:
     for _, leaf in abi.leaves(ty):
         if abi.is_complex(leaf):
             raise Unsupported(f"{what}: the argument '{name}' is {describe(leaf)}, and complex numbers are not "
-                              "differentiated yet")
+                              "differentiated yet; name the arguments to differentiate by argnums=")
         beside_floats = isinstance(ty, types.BaseTuple) and abi.is_inactive(leaf)
         if not (abi.is_float(leaf) or abi.is_float_array(leaf) or beside_floats):
             raise TypeError(f"{what}: the argument '{name}' is {describe(leaf)}, which has no derivative; pass a float "

@@ -232,6 +232,34 @@ def records_written(x, particles):
     return particles[0].position * particles[0].speed
 
 
+@program(args=vector)
+def array_from_nested_lists(x):
+    m = np.array([[x[0], x[1]], [x[2], x[3]]])  # refused
+    return m[0, 1] * m[1, 1]
+
+
+@program(args=vector)
+def integer_in_a_record(x):
+    particles = np.zeros(x.size, RECORD)
+    total = 0.0
+    for i in range(x.size):
+        particles[i].position = x[i]
+        particles[i].kind = i
+    for i in range(x.size):
+        total += particles[i].position * particles[i].kind  # refused
+    return total
+
+
+@program(args=vector)
+def record_copied(x):
+    particles = np.zeros(x.size, RECORD)
+    for i in range(x.size):
+        particles[i].position = x[i]
+    for i in range(x.size - 1):
+        particles[i] = particles[i + 1]  # refused
+    return particles[0].position
+
+
 @jitclass([("scale", types.float64), ("values", types.float64[:])])
 class Box:
     def __init__(self, scale, values):

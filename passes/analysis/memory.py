@@ -82,6 +82,7 @@ class Memory:
         is the MemInfo of the data that another argument points to."""
         self.functions = {f.name: f for f in functions}
         self._cells: dict[Value, Cell] = {}
+        self.kept: list[tuple[Value, Value]] = []  # (tape, memory that it keeps)
         self.counted: dict[Value, list[Value]] = {}  # phis that serve reference counts only -> what they may be
         self._pending: list[tuple[Value, Value]] = []
         self._copies: list[tuple[Value, Value]] = []
@@ -248,6 +249,9 @@ class Memory:
                 self._copies.append((i.arguments[0], i.arguments[1]))
             case effects.Fill():
                 self._access(i.arguments[0], None, written=True)
+            case effects.Tape(fresh=True):
+                self._cells[i] = (Node(i), 0)
+                self.kept.append((i.arguments[0], i))
             case effects.Tape(gives=gives):
                 tape = self._cell(i.arguments[0])[0].find()
                 tape.written = True

@@ -41,6 +41,9 @@ class _Examiner:
         if isinstance(i, Call):
             self.call(i)
             return
+        if isinstance(i, Load) and self.active(i) and i.type.is_int and self.facts.memory.cell(i.pointer)[1] is None:
+            raise self.refusal("unsupported", "an integer that lies among floating-point numbers",
+                               "keep integers in an array of their own, and copy records field by field")
         if self.active(i) and i.type.is_int:
             raise self.refusal("unsupported", "integer arithmetic on the bits of a floating-point number",
                                "use floating-point operations")

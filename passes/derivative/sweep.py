@@ -171,11 +171,10 @@ class ForwardSweep:
 
     def allocate(self, i: Call, size: Value, header: bool) -> None:
         """The shadow of a new object lives on the tape, whatever becomes of the object."""
-        bytes = self.builder.cast("zext", self.copier.twin(size), I64)
-        room = effects.HEADER_BYTES if header else 0
-        shadow = self.memory("keep", self.builder.binary("add", bytes, i64(room)))
+        shadow = self.memory("keep", self.builder.cast("zext", self.copier.twin(size), I64))
         if header:
-            self.builder.store(self.builder.offset(shadow, room), self.builder.offset(shadow, effects.HEADER_DATA))
+            data, shadow = shadow, self.memory("keep", i64(effects.HEADER_BYTES))
+            self.builder.store(data, self.builder.offset(shadow, effects.HEADER_DATA))
         self.duals.set(i, [shadow])
 
     def inner_tape(self, i: Call, gives: bool) -> None:

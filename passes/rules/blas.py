@@ -5,14 +5,15 @@
     numba_xxgemv(kind, t, m, n, alpha, A, lda, x, beta, y)                 y = op(A) x
     numba_xxgemm(kind, ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)   C = op(A) op(B)
 
-Matrices are stored by columns; Numba always passes alpha = 1 and beta = 0. Products are bilinear:
+Matrices are stored by columns; Numba passes alpha = 1 and beta = 0, and derivatives beta = 1 where they add to what the
+result holds. Products are bilinear:
 
     tangent     r' = x'.y + x.y'         y' = op(A') x + op(A) x'          C' = op(A') op(B) + op(A) op(B')
     adjoint     x_ += r_ y               op(A)_ += y_ x^T                      op(A)_ += C_ op(B)^T
                 y_ += r_ x               x_ += op(A)^T y_                      op(B)_ += op(A)^T C_
 
-and the adjoint of the result is cleared, since the product overwrites it. The norm is the root of a product:
-r' = x.x' / r and x_ += (r_ / r) x, with a strong zero. Derivatives call the same shims.
+and the adjoint of the result is cleared if the product overwrites it (beta = 0). The norm is the root of a product:
+r' = x.x' / r and x_ += (r_ / r) x, 0 at the origin. Derivatives call the same shims.
 """
 
 from __future__ import annotations
@@ -67,10 +68,18 @@ def obstacle(call: Call) -> str | None:
     flags = {"numba_xxgemv": (1,), "numba_xxgemm": (1, 2)}.get(call.callee_name or "", ())
     if any(not isinstance(call.arguments[k], ConstantInt) for k in flags):
         return "a matrix product whose layout is known only at run time"
-    for position, wanted in ((product.alpha, 1.0), (product.beta, 0.0)):
-        if position is not None and not _holds(call, call.arguments[position], wanted):
-            return "a matrix product that is scaled or accumulated"
+    if product.alpha is not None and not _holds(call, call.arguments[product.alpha], 1.0):
+        return "a matrix product that is scaled"
+    if product.beta is not None and not (_holds(call, call.arguments[product.beta], 0.0) or accumulates(call)):
+        return "a matrix product that is added to a multiple of its result"
     return None
+
+
+def accumulates(call: Call) -> bool:
+    """The product is added to what the result holds."""
+    product = product_of(call)
+    assert product is not None
+    return product.beta is not None and _holds(call, call.arguments[product.beta], 1.0)
 
 
 def _holds(call: Call, pointer: Value, wanted: float) -> bool:
@@ -181,12 +190,14 @@ class _Shims:
         if product.beta is None:
             self.add_dots(arguments, terms, product, result)
             return
+        if not terms and not accumulates(self.call):
+            self.clear(result, self.result_size())
         for number, replaced in enumerate(terms):
             these = list(arguments)
             for position, new in replaced.items():
                 these[position] = new
             these[product.alpha] = self.constant(1.0)  # type: ignore[index]
-            these[product.beta] = self.constant(float(number > 0))
+            these[product.beta] = self.constant(float(number > 0 or accumulates(self.call)))
             these[product.result] = result
             self.builder.call_symbol(self.call.callee_name or "", I32, these)
 
@@ -212,10 +223,10 @@ class _Shims:
         self.builder.store(self._quotient(seed, norm), result)
 
     def _quotient(self, seed: Value, norm: Value) -> Value:
-        """seed / norm, and 0 for a seed of 0 even at the origin."""
+        """seed / norm, and 0 at the origin, as for hypot."""
         nothing = floating(self.type, 0.0)
         ratio = self.builder.binary("fdiv", seed, norm)
-        return self.builder.select(self.builder.compare("fcmp", "oeq", seed, nothing), nothing, ratio)
+        return self.builder.select(self.builder.compare("fcmp", "oeq", norm, nothing), nothing, ratio)
 
     # --- reverse ---
 
@@ -252,7 +263,8 @@ class _Shims:
             arguments = [self.kind, integer(I8, T if plain else N), m, n, self.constant(1.0), content(5), lda, y_bar,
                          self.constant(1.0), x_bar]
             self.builder.call_symbol("numba_xxgemv", I32, arguments)
-        self.clear(y_bar, m if plain else n)
+        if not accumulates(self.call):
+            self.clear(y_bar, self.result_size())
 
     def gemm_adjoint(self, c_bar: Value, content: Callable[[int], Value],
                      adjoint: Callable[[int], Value | None]) -> None:
@@ -268,7 +280,8 @@ class _Shims:
             self.gemm(T if ta == N else N, N, k, n, m, content(7), lda, c_bar, ldc, b_bar, ldb)
         elif b_bar is not None:
             self.gemm(T, ta, n, k, m, c_bar, ldc, content(7), lda, b_bar, ldb)
-        self.clear(c_bar, self.builder.binary("mul", ldc, n))
+        if not accumulates(self.call):
+            self.clear(c_bar, self.result_size())
 
     def gemm(self, ta: int, tb: int, m: Value, n: Value, k: Value, a: Value, lda: Value, b: Value, ldb: Value, c: Value,
              ldc: Value) -> None:
@@ -276,6 +289,12 @@ class _Shims:
         one = self.constant(1.0)
         arguments = [self.kind, integer(I8, ta), integer(I8, tb), m, n, k, one, a, lda, b, ldb, one, c, ldc]
         self.builder.call_symbol("numba_xxgemm", I32, arguments)
+
+    def result_size(self) -> Value:
+        """How many numbers there are from the first of the result to its last."""
+        if self.call.callee_name == "numba_xxgemv":
+            return self.number(2 if _flag(self.call.arguments[1]) == N else 3)
+        return self.builder.binary("mul", self.number(13), self.number(4))
 
     def clear(self, pointer: Value, count: Value) -> None:
         bytes = self.builder.binary("mul", count, i64(size_of(self.type)))

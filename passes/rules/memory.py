@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from numbad.passes.ir.instructions import Call
 
 HEADER_DATA = 24  # where a MemInfo keeps its data pointer
-HEADER_BYTES = 64  # room for a MemInfo in front of shadow data, keeping 64-byte alignment
+HEADER_BYTES = 64  # room for a MemInfo
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,6 @@ class Allocate:
 
     size: int
     header: bool
-    zeroed: bool = False
     resizable: bool = False
 
 
@@ -64,13 +63,14 @@ class Integers:
 
 @dataclass(frozen=True)
 class Tape:
-    """An operation of the tape; `arguments[0]` is the tape. `gives`: the result points into its memory.
+    """An operation of the tape; `arguments[0]` is the tape.
 
-    `zeroed`: the memory it gives is zero.
+    gives    the result points into memory of the tape
+    fresh    nothing else ever points to it, as for an allocation
     """
 
     gives: bool
-    zeroed: bool = False
+    fresh: bool = False
 
 
 Effect = Allocate | Resize | Release | Count | Copy | Fill | Drop | Integers | Tape
@@ -97,7 +97,7 @@ _EXACT: dict[str, Effect] = {
     "numbad.tape.init": Tape(False),
     "numbad.tape.push": Tape(True),
     "numbad.tape.pop": Tape(True),
-    "numbad.tape.keep": Tape(True, zeroed=True),
+    "numbad.tape.keep": Tape(True, fresh=True),
     "numbad.tape.release": Tape(False),
 }
 

@@ -66,6 +66,17 @@ ROWS = {
 """, UNSUPPORTED, "integer arithmetic on the bits of a floating-point number", "",
         "declare i64 @llvm.bswap.i64(i64)"),
 
+    "integer among numbers": Row("""
+  %place = getelementptr i8, ptr %y, i64 %n
+  store double %x, ptr %place
+  %other = getelementptr i8, ptr %y, i64 %n
+  %count = load i32, ptr %other
+  %at = bitcast i32 %count to float
+  %wide = fpext float %at to double
+  store double %wide, ptr %result
+""", UNSUPPORTED, "an integer that lies among floating-point numbers", "%count = load i32, ptr %other",
+        remedy="keep integers in an array of their own, and copy records field by field"),
+
     "half precision": Row("""
   %narrow = fptrunc double %x to half
   %wide = fpext half %narrow to double

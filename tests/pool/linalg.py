@@ -134,6 +134,37 @@ def kalman_filter(f, q, observations, noise):
     return loss
 
 
+@entry(
+    args=lambda rng: (np.zeros(3), 0.7),
+    exact=lambda x, y: (np.zeros(3), 1.0) if not x.any() else (y * x / np.linalg.norm(x), np.linalg.norm(x) + 1.0),
+    no_fd="a corner of the function",
+    generic=lambda rng: (rng.normal(size=3), 0.7),
+    no_complex="norms take absolute values",
+)
+def norm_of_zeros(x, y):
+    return np.linalg.norm(x) * y + y
+
+
+@entry(args=lambda rng: (rng.normal(size=(3, 3)), rng.normal(size=3)), no_single="its terms cancel")
+def products_of_temporaries(a, x):
+    """Snapshots of arrays that the function allocates, differentiated again in second order."""
+    z = 2.0 * x
+    for _ in range(2):
+        z = a @ z
+    b = a.copy()
+    return np.dot(z, z) + np.sum(b @ b) * x[0] + x @ b @ x
+
+
+@entry(args=lambda rng: (rng.normal(size=(2, 2)), rng.normal(size=2), rng.normal(size=2)), diff=("x",),
+       no_complex="np.dot of complex and real numbers", no_single="the matrix stays in double precision")
+def constant_product_over_active_memory(a, b, x):
+    y = np.empty(2)
+    y[:] = x * x
+    total = y[0] * y[1]
+    np.dot(a, b, y)
+    return total + np.sum(y * y) * x[0]
+
+
 @entry(args=lambda rng: (rng.normal(size=4), rng.normal(size=(2, 3))), no_complex="norms take absolute values")
 def norms(x, a):
     return np.linalg.norm(x) * np.linalg.norm(a)
