@@ -82,7 +82,8 @@ class Memory:
         is the MemInfo of the data that another argument points to."""
         self.functions = {f.name: f for f in functions}
         self._cells: dict[Value, Cell] = {}
-        self.kept: list[tuple[Value, Value]] = []  # (tape, memory that it keeps)
+        self.kept: list[tuple[Value, Value]] = []  # (tape, memory that it gives)
+        self._records: dict[Value, Node] = {}  # by their kind
         self.counted: dict[Value, list[Value]] = {}  # phis that serve reference counts only -> what they may be
         self._pending: list[tuple[Value, Value]] = []
         self._copies: list[tuple[Value, Value]] = []
@@ -99,6 +100,11 @@ class Memory:
         for function in functions:
             for instruction in _in_order(function):
                 self._visit(instruction)
+        if not all(isinstance(kind, ConstantInt) for kind in self._records):  # LLVM merged calls: any kind may be any
+            record, *others = self._records.values()
+            for node in others:
+                self._join((record, None), (node, None))
+            self._collapse(record)
         for call, callee in self._results:
             self._pending += [(call, value) for value in self._returned[callee.name]]
         for value, other in self._pending:
@@ -253,14 +259,10 @@ class Memory:
                 self._cells[i] = (Node(i), 0)
                 self.kept.append((i.arguments[0], i))
             case effects.Tape(gives=gives):
-                tape = self._cell(i.arguments[0])[0].find()
-                tape.written = True
-                self._collapse(tape)
-                node, _ = self._pointee((tape, None))
-                self._collapse(node)
-                node.find().roots["tape"] = None
-                if gives:
-                    self._cells[i] = (node, None)
+                self._cell(i.arguments[0])[0].find().written = True
+                if gives:  # records of one kind have one layout, whichever tape they are on
+                    self._cells[i] = (self._records.setdefault(i.arguments[2], Node("tape")), 0)
+                    self.kept.append((i.arguments[0], i))
             case effects.Count() | effects.Release() | effects.Drop():
                 pass
             case effects.Integers():

@@ -13,6 +13,7 @@ iteration.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -136,6 +137,11 @@ class Plan:
 
     def record(self, loop: Loop | None) -> Record:
         return self.records.get(loop) or Record()
+
+    def kind(self, loop: Loop | None) -> int:
+        """The number of a loop's records on the tape, different in every function."""
+        place = 0 if loop is None else 1 + self.loops.loops.index(loop)
+        return zlib.crc32(self.function.name.encode()) << 20 | place
 
     # --- decisions ---
 

@@ -28,7 +28,7 @@ from numbad.passes.derivative.duals import new_function
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.lookup import Lookup
 from numbad.passes.derivative.needs import Count, Edge, Item, Iteration, Needs, Shadow, Trips, Way
-from numbad.passes.derivative.plan import Options, Plan, Record, item_type
+from numbad.passes.derivative.plan import Options, Plan, item_type
 from numbad.passes.derivative.scopes import separate_records
 from numbad.passes.derivative.sweep import ForwardSweep, Slots
 from numbad.passes.derivative.tape import tape_function
@@ -183,7 +183,7 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     forward.builder.location = None
     forward.builder.at_end(forward.turn)
     value, shadow = forward.at_turn()
-    forward.push(plan.record(None))
+    forward.push(None)
     forward.result(False, value, shadow)
     forward.stack.close()
     split.augmented.name_values()
@@ -199,7 +199,7 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     cells = dict(zip(_cells(facts, function), places, strict=True))
     sweep = ReverseSweep(facts, plan, builder, stack, slots, tape, halves, cells,
                          Lookup(plan, builder, slots, lambda item: item.value if isinstance(item, Shadow) else item))  # type: ignore[arg-type,return-value]
-    sweep.pop(plan.record(None))
+    sweep.pop(None)
     sweep.rules.seed = seed
     sweep.write(forward.returns, builder.ret)
     stack.close()
@@ -349,11 +349,11 @@ class ReverseSweep:
             place = self.slots[Iteration(loop)]
             self.builder.store(self.builder.binary("sub", self.builder.load(I64, place), i64(1)), place)
             if loop not in self.plan.trips:
-                self.pop(self.plan.record(loop))
+                self.pop(loop)
         elif loop is not None and loop in self.plan.trips:
             trips = self.builder.load(I64, self.slots[Trips(loop)])
             bytes = self.builder.binary("mul", trips, i64(self.plan.record(loop).size))
-            self.builder.call(tape_function(self.facts.module, "pop"), [self.tape, bytes])
+            self._pop(bytes, loop)
         left = self._left(way, block)
         for ended in reversed(left):
             self.reenter(ended)
@@ -368,19 +368,22 @@ class ReverseSweep:
         last = self.lookup(Count(loop))
         self.builder.store(last, self.slots[Iteration(loop)])
         if loop not in self.plan.trips:
-            self.pop(self.plan.record(loop))
+            self.pop(loop)
             return
         self.builder.store(self.builder.binary("add", last, i64(1)), self.slots[Trips(loop)])
 
-    def pop(self, record: Record) -> None:
-        """Take a record back from the tape into the slots."""
+    def pop(self, loop: Loop | None) -> None:
+        """Take a loop's record back from the tape into the slots."""
+        record = self.plan.record(loop)
         if not record.size:
             return
-        memory = self.builder.call(tape_function(self.facts.module, "pop"), [self.tape, i64(record.size)])
+        memory = self._pop(i64(record.size), loop)
         for item, offset in record.offsets.items():
             type = item_type(item)
             kept = self.builder.load(type, self.builder.offset(memory, offset), align=min(8, size_of(type)))
             self.lookup.records.append(kept)
             self.builder.store(kept, self.slots[item])
 
-
+    def _pop(self, bytes: Value, loop: Loop | None) -> Value:
+        pop = tape_function(self.facts.module, "pop")
+        return self.builder.call(pop, [self.tape, bytes, i64(self.plan.kind(loop))])

@@ -25,7 +25,7 @@ from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.needs import Base, Count, Edge, Item, Iteration, Shadow, Snapshot, Trips
-from numbad.passes.derivative.plan import Plan, Record, item_type
+from numbad.passes.derivative.plan import Plan, item_type
 from numbad.passes.derivative.tape import TAPE, array_bytes, place_in_array, tape_function
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import constant_bool, i32, i64
@@ -188,13 +188,15 @@ class ForwardSweep:
         if not gives:
             self.builder.call(tape_function(self.facts.module, operation), duals)
             return
+        address = [duals[0], i64(8)]  # the records of addresses are of kinds of their own
+        address += [self.builder.binary("xor", self.copier.twin(kind), i64(1 << 60)) for kind in i.arguments[2:]]
         if operation == "pop":
-            place: Value = self.builder.call(tape_function(self.facts.module, "pop"), [duals[0], i64(8)])
+            place: Value = self.builder.call(tape_function(self.facts.module, "pop"), address)
             self.duals.set(i, [self.builder.load(PTR, place)])
             return
         shadow = self.memory("keep", self.copier.twin(i.arguments[1]))
         if operation == "push":
-            place = self.builder.call(tape_function(self.facts.module, "push"), [duals[0], i64(8)])
+            place = self.builder.call(tape_function(self.facts.module, "push"), address)
             self.fail_if(self.builder.compare("icmp", "eq", place, zero(PTR)))
             self.builder.store(shadow, place)
         self.duals.set(i, [shadow])
@@ -310,13 +312,13 @@ class ForwardSweep:
         self.builder.at_end(start)
         for loop in ending:
             if self.is_pushed(loop):
-                self.push(self.plan.record(loop))
+                self.push(loop)
             if loop is not back and Count(loop) in self.plan.stored:
                 self.keep_item(Count(loop), self.counts[loop])
         if entering is not None:
             trips = self.plan.trips[entering].write(self.builder, self.copier.values)
             bytes = array_bytes(self.builder, trips, self.plan.record(entering).size)
-            self.arrays[entering] = self.memory("push", bytes), trips
+            self.arrays[entering] = self.memory("push", bytes, i64(self.plan.kind(entering))), trips
             self.keep_item(Base(entering), self.arrays[entering][0])
         self.copier.edges[source, target] = self.builder.block
         self.builder.branch(self.copier.first[target])
@@ -326,18 +328,19 @@ class ForwardSweep:
         """Each iteration of the loop pushes a record."""
         return bool(self.plan.record(loop).size) and loop not in self.plan.trips
 
-    def push(self, record: Record) -> None:
+    def push(self, loop: Loop | None) -> None:
+        record = self.plan.record(loop)
         if not record.size:
             return
-        memory = self.memory("push", i64(record.size))
+        memory = self.memory("push", i64(record.size), i64(self.plan.kind(loop)))
         for item, offset in record.offsets.items():
             kept = self.builder.load(item_type(item), self.slots[item])
             place = self.builder.offset(memory, offset)
             self.records.append(self.builder.store(kept, place, align=min(8, size_of(kept.type))))
 
-    def memory(self, operation: str, bytes: Value) -> Value:
+    def memory(self, operation: str, bytes: Value, *kind: Value) -> Value:
         """Memory from the tape; without it the derivative ends here."""
-        memory = self.builder.call(tape_function(self.facts.module, operation), [self.tape, bytes])
+        memory = self.builder.call(tape_function(self.facts.module, operation), [self.tape, bytes, *kind])
         self.fail_if(self.builder.compare("icmp", "eq", memory, zero(PTR)))
         return memory
 

@@ -16,6 +16,9 @@ One chunk of at most 64 MiB of each chain stays between calls, in the process-wi
 memory costs a page fault for every 4 KiB, more than the arithmetic on it. A call takes it by atomic exchange and puts
 back the largest chunk it had, so threads and nested calls never share one.
 
+`push` and `pop` are told the kind of the record, a number for each loop of each function. They do nothing with it: it
+tells the analysis of a derivative that is differentiated again which records are never mistaken for each other.
+
 The functions are `linkonce_odr`, the same text in every derivative of one version, and known to the engine
 (`rules.memory`): a derivative that is differentiated again has a shadow tape with the same history.
 """
@@ -33,8 +36,8 @@ SPARE = "numbad_tape_spare"  # registered by the caller: the addresses of two ch
 
 SIGNATURES = {
     "numbad.tape.init": FunctionType(VOID, (PTR,)),
-    "numbad.tape.push": FunctionType(PTR, (PTR, I64)),
-    "numbad.tape.pop": FunctionType(PTR, (PTR, I64)),
+    "numbad.tape.push": FunctionType(PTR, (PTR, I64, I64)),
+    "numbad.tape.pop": FunctionType(PTR, (PTR, I64, I64)),
     "numbad.tape.keep": FunctionType(PTR, (PTR, I64)),
     "numbad.tape.release": FunctionType(VOID, (PTR,)),
 }
@@ -132,7 +135,7 @@ failed:
   ret ptr null
 }
 
-define linkonce_odr ptr @numbad.tape.push(ptr %tape, i64 %bytes) nounwind {
+define linkonce_odr ptr @numbad.tape.push(ptr %tape, i64 %bytes, i64 %kind) nounwind {
   %used.at = getelementptr i8, ptr %tape, i64 8
   %capacity.at = getelementptr i8, ptr %tape, i64 16
   %used = load i64, ptr %used.at
@@ -201,7 +204,7 @@ done:
   ret void
 }
 
-define linkonce_odr ptr @numbad.tape.pop(ptr %tape, i64 %bytes) nounwind {
+define linkonce_odr ptr @numbad.tape.pop(ptr %tape, i64 %bytes, i64 %kind) nounwind {
   %used.at = getelementptr i8, ptr %tape, i64 8
   br label %test
 test:

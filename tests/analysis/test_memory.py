@@ -327,6 +327,44 @@ define void @f(ptr %x, ptr %y) {
     assert {(0, DOUBLE)} == memory.node(notes.function().arguments[1]).accesses
 
 
+RECORDS = """
+declare ptr @numbad.tape.push(ptr, i64, i64)
+declare ptr @numbad.tape.pop(ptr, i64, i64)
+declare ptr @numbad.tape.keep(ptr, i64)
+
+define void @f(ptr %x, i64 %n) {
+  %tape = alloca [8 x i64]
+  %one = call ptr @numbad.tape.push(ptr %tape, i64 16, i64 1)
+  %two = call ptr @numbad.tape.push(ptr %tape, i64 16, i64 2)
+  %kept = call ptr @numbad.tape.keep(ptr %tape, i64 8)
+  %place = getelementptr i8, ptr %two, i64 8
+  store ptr %kept, ptr %place
+  store double 1.0, ptr %kept
+  %two.again = call ptr @numbad.tape.pop(ptr %tape, i64 16, i64 KIND)
+  %there = getelementptr i8, ptr %two.again, i64 8
+  %kept.again = load ptr, ptr %there
+  ret void
+}
+"""
+
+
+def test_records_on_the_tape_are_told_apart_by_their_kind() -> None:
+    notes = Notes(RECORDS.replace("KIND", "2"))
+    memory, value = analysed(notes), {str(s): s for s in notes.subjects}
+    assert memory.cell(value["%two.again"]) == memory.cell(value["%two"])
+    assert memory.node(value["%one"]) is not memory.node(value["%two"])
+    assert memory.cell(value["%kept.again"]) == memory.cell(value["%kept"])
+    assert len({memory.node(value[name]) for name in ("%one", "%two", "%kept", "%tape", "%x")}) == 5
+
+
+def test_records_of_an_unknown_kind_may_be_any() -> None:
+    notes = Notes(RECORDS.replace("KIND", "%n"))
+    memory, value = analysed(notes), {str(s): s for s in notes.subjects}
+    assert memory.node(value["%one"]) is memory.node(value["%two"]) is memory.node(value["%two.again"])
+    assert memory.cell(value["%two"])[1] is None
+    assert memory.node(value["%kept.again"]) is memory.node(value["%kept"])
+
+
 def test_offsets_of_types() -> None:
     record = parse_type("{ i8, double, [3 x { i32, ptr }], i16 }")
     zero, one, two = (integer(I64, k) for k in range(3))

@@ -58,7 +58,7 @@ class Tape:
         self.call["init"](self.address)
 
     def push(self, content: bytes) -> int | None:
-        return self.fill(self.call["push"](self.address, len(content)), content)
+        return self.fill(self.call["push"](self.address, len(content), 0), content)
 
     def keep(self, content: bytes) -> int | None:
         place = self.call["keep"](self.address, len(content))
@@ -73,7 +73,7 @@ class Tape:
         return place
 
     def pop(self, bytes: int) -> bytes:
-        place = self.call["pop"](self.address, bytes)
+        place = self.call["pop"](self.address, bytes, 0)
         assert self.heap.owns(place, bytes)
         return ctypes.string_at(place, bytes)
 

@@ -224,7 +224,7 @@ def test_nothing_can_be_had(tape: Tape) -> None:
 def test_absurd_sizes_are_refused(tape: Tape, bytes: int) -> None:
     """Sizes whose sum with the header wraps around, too."""
     assert tape.push(b"12345678")
-    assert tape.call["push"](tape.address, bytes) is None
+    assert tape.call["push"](tape.address, bytes, 0) is None
     assert tape.call["keep"](tape.address, bytes) is None
     assert tape.pop(8) == b"12345678"
 
