@@ -28,12 +28,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:(divide by zero|invalid value) encountered:RuntimeWarning"),
 ]
 
-def tests_of_programs(crossing: bool) -> pytest.MarkDecorator:
+def for_programs(crossing: bool) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("program", [
         pytest.param(e, id=f"{e.theme}.{e.name}", marks=[e.length] if crossing else []) for e in POOL.values()])
 
 
-each, crossing = tests_of_programs(crossing=False), tests_of_programs(crossing=True)
+each, crossing = for_programs(crossing=False), for_programs(crossing=True)
 
 
 @each

@@ -188,6 +188,7 @@ STARVED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
 def test_memory_that_runs_out_on_the_way():
     """A loop whose length nobody knows: its tape grows until there is no more."""
