@@ -162,7 +162,7 @@ class _Writer(Expressions):
         how = self.rng.choice(["{0}[:] = np.sin({1} * {2})", "{0}[:] = {1}", "{0} *= math.cos({2})", "{0}[:] = {2}",
                                "{0}[1:] = 0.5 * {1}[:-1] - {0}[1:]", "{0} += 0.2 * {1} * {2}", "{0}[:] = {1}[::-1]",
                                "{0}[:] = np.where({1} > {2}, {0}, 0.5 * {1})", "{0}[::2] = 0.0",
-                               "{0}[:] = np.minimum({0}, np.cos({1}))", "{0}[:-1] += 0.3 * np.diff({1})",
+                               "{0}[:] = np.minimum({0}, np.cos({1}))", "{0}[:-1] += 0.3 * np.diff(1.0 * {1})",
                                "{0}[:] = np.tanh(np.cumsum({1}))", *parts])
         return [Statement(how.format(name, other, v))]
 
@@ -188,9 +188,9 @@ class _Writer(Expressions):
     def write_gather(self, scope: Scope, depth: int) -> list[Statement]:
         """Elements chosen by integers, or by how large others are."""
         name, value = self.rng.choice(list(scope.arrays)), self.fresh("v")
-        scope.floats.append(value)
         index = self.rng.choice([f"int(abs(3.0 * {self.rng.choice(scope.floats)})) % {scope.arrays[name]}",
                                  f"({self.integer(scope)}) % {scope.arrays[name]}"])
+        scope.floats.append(value)
         return [Statement(f"{value} = {name}[{index}] * 0.8")]
 
     def write_swap(self, scope: Scope, depth: int) -> list[Statement]:
@@ -275,8 +275,8 @@ class _Writer(Expressions):
         count = f"({self.integer(scope)}) % 4"
         if helper.kind == "scalar":
             value = self.fresh("v")
+            operands = f"{self.rng.choice(scope.floats)}, {self.expression(scope)}, {count}"
             scope.floats.append(value)
-            operands = f"{self.rng.choice(scope.floats[:-1])}, {self.expression(scope)}, {count}"
             return [Statement(f"{value} = {helper.name}({operands})")]
         if not scope.arrays:
             return self.write_number(scope, depth)
