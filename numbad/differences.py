@@ -2,7 +2,7 @@
 
 Given   a function of a distance, which gives a vector: f(0) is the result, f(t) that at arguments moved by t v.
 Gives   the derivative at 0, by central differences of 6th order at two steps; how far these disagree, plus what
-        rounding may do, is the uncertainty. Smaller steps are tried until the two agree.
+        rounding may do and the jump of the slope at 0, is the uncertainty. Smaller steps are tried until the two agree.
 Unsure  `converged` is False: there is a jump or a kink nearby, the function is noisy, or it raises.
 """
 
@@ -32,14 +32,16 @@ class Differences:
 
 def differences(f: Callable[[float], np.ndarray], steps: Sequence[float], eps: float) -> Differences:
     """`eps`: the rounding of the numbers that f computes with, relative to their size."""
-    nothing = np.full_like(f(0.0), np.nan)
+    here = f(0.0)
+    nothing = np.full_like(here, np.nan)
     best = Differences(nothing, nothing)
     for step in steps:
         try:
-            (coarse, _), (fine, rounding) = (_central(f, h, eps) for h in (step, 0.5 * step))
+            (coarse, _, bend), (fine, rounding, half) = (_central(f, here, h, eps) for h in (step, 0.5 * step))
         except OUTSIDE:
             continue
-        found = Differences(fine, np.abs(fine - coarse) + rounding)
+        # The slopes on both sides differ by h f'' where f is smooth, by a constant where it has a kink.
+        found = Differences(fine, np.abs(fine - coarse) + rounding + np.abs(2.0 * half - bend))
         if not np.max(found.uncertainty, initial=0.0) >= np.max(best.uncertainty, initial=0.0):  # nan: none so far
             best = found
         if best.converged:
@@ -47,11 +49,13 @@ def differences(f: Callable[[float], np.ndarray], steps: Sequence[float], eps: f
     return best
 
 
-def _central(f: Callable[[float], np.ndarray], h: float, eps: float) -> tuple[np.ndarray, np.ndarray]:
-    """The derivative, and what rounding may have done to it."""
-    value = size = np.zeros(())
+def _central(f: Callable[[float], np.ndarray], here: np.ndarray, h: float, eps: float) -> tuple[np.ndarray, ...]:
+    """The derivative, what rounding may have done to it, and the difference of the slopes on both sides."""
+    value = size = bend = np.zeros(())
     for distance, weight in CENTRAL:
         ahead, behind = f(distance * h), f(-distance * h)
         value = value + weight * (ahead - behind) / h
         size = size + abs(weight) * (np.abs(ahead) + np.abs(behind)) / h
-    return value, size * eps
+        if distance == 1:
+            bend = (ahead - 2.0 * here + behind) / h
+    return value, size * eps, bend

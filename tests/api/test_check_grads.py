@@ -101,6 +101,7 @@ class TestRight:
 
     def test_a_kink_leaves_the_modes_to_each_other(self):
         nd.check_grads(lambda x: abs(x) + 2.0 * x, (0.0,))
+        nd.check_grads(lambda x, y: max(x, y) * y, (1.5, 1.5))  # central differences see half of each branch
 
 
 @pytest.fixture
@@ -239,6 +240,9 @@ def test_switch_is_silent_about_right_derivatives_and_exceptions(monkeypatch):
     assert nd.grad(f)(3.0, 1.0) == 6.0
     out = np.zeros(2)
     assert nd.autodiff(squared_in_place, "forward")(nd.Dup(out, out.copy()), nd.Const(np.ones(2))) == (None, None)
+    assert nd.jvp(f)((3.0, 1.0), (None, None)) == (9.0, 0.0)
+    assert nd.grad(njit(lambda x: x.sum()))(np.zeros((0, 3))).shape == (0, 3)
+    assert nd.grad(njit(lambda x: max(x, 2.0)))(2.0) == 1.0
     hessian = nd.grad(nd.grad(njit(lambda x: x**3)))
     assert hessian(2.0) == 12.0
 
@@ -266,9 +270,10 @@ class TestDifferences:
     @pytest.mark.parametrize("f", [
         lambda t: np.array([1.0 if t > 0 else 0.0]),
         lambda t: np.array([abs(t) + 0.3 * t + (0.1 if t > 1e-9 else 0.0)]),
+        lambda t: np.array([max(t, 0.0)]),
         lambda t: np.array([math.nan]),
         lambda t: np.array([1e25 + t]),
-    ], ids="jump kink nan rounding".split())
+    ], ids="jump kink tie nan rounding".split())
     def test_do_not_converge(self, f):
         found = differences(f, (1e-2, 1e-4), self.EPS)
         assert not found.converged or np.all(np.abs(found.value) <= 1e-3)
