@@ -84,6 +84,8 @@ class InPlace(Plan):
         chosen = tuple(k for k, argument in enumerate(arguments) if not isinstance(argument, Const))
         returns_none = self.primal(*copied(values)) is None
         outputs = tuple(k for k in chosen if returns_none and isinstance(values[k], np.ndarray))
+        if returns_none and not outputs:
+            chosen = ()  # no result has a derivative
         return Asked(self.primal, values, chosen, outputs or None, "fwd" if mode == "forward" else "rev")
 
     def write(self, argument_types: Types):

@@ -219,10 +219,16 @@ def test_exceptions(program: Entry) -> None:
         before = oracles.snapshot((args, seeds))
         with pytest.raises(error) as raised:
             call(args, seeds)
-        assert type(raised.value) is type(primal.value) and raised.value.args == primal.value.args
+        assert type(raised.value) is type(primal.value) and said(raised.value) == said(primal.value)
         assert oracles.snapshot((args, seeds)) == before
         lost = oracles.leaked(lambda call=call, seeds=seeds: call(args, seeds))
         assert 0 <= lost.raw <= primal_leak.raw and 0 <= lost.counted <= primal_leak.counted
+
+
+def said(error: Exception) -> tuple:
+    """What an exception says, without the place that Numba adds to some of its own: it names whichever function of a
+    process was compiled first with the same message."""
+    return tuple(a.partition('\nFile "')[0] if isinstance(a, str) else a for a in error.args)
 
 
 @needs("grad")
