@@ -3,7 +3,8 @@
 Forward mode is checked against complex step, finite differences or the analytic gradient; reverse mode against forward
 mode by projection, <y_bar, J x_dot> = <J' y_bar, x_dot>. A refusal counts as right only where the entry says so.
 The crossings: twice differentiated, float32, other memory layouts, called from compiled code. All of them for all
-programs take hours on two cores and are marked `exhaustive`; a fifth of the programs is marked `slow` instead.
+programs take hours on two cores and are marked `exhaustive`; a fifth of the programs is marked `slow` instead, and the
+second derivatives of all are.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def is_daily(program: Entry) -> bool:
     return program.theme in ("pitfalls", "wrong_elsewhere") or (program.share(2) == 0 and not program.leaks)
 
 
-def each(chosen: Callable[[Entry], bool] = lambda program: True, crossing: bool = False) -> pytest.MarkDecorator:
+def each(chosen: Callable[[Entry], bool] = lambda program: True, crossing: bool = False,
+         length: pytest.MarkDecorator | None = None) -> pytest.MarkDecorator:
     """One test per program, named `theme.name`. All tests of a program run in one process, which has it compiled."""
     return pytest.mark.parametrize(
         "program",
@@ -48,7 +50,7 @@ def each(chosen: Callable[[Entry], bool] = lambda program: True, crossing: bool 
             pytest.param(
                 e,
                 id=f"{e.theme}.{e.name}",
-                marks=[pytest.mark.xdist_group(e.name), *([e.length] if crossing or not is_daily(e) else [])],
+                marks=[pytest.mark.xdist_group(e.name), *([length or e.length] if crossing or not is_daily(e) else [])],
             )
             for e in POOL.values()
             if chosen(e)
@@ -247,7 +249,7 @@ def skip_unless_scalar(program: Entry, args: tuple) -> None:
 
 
 @needs("grad", "jvp")
-@each(lambda program: not program.no_fd and not program.no_twice, crossing=True)
+@each(lambda program: not program.no_fd and not program.no_twice, crossing=True, length=pytest.mark.slow)
 def test_forward_over_reverse(program: Entry) -> None:
     """Hessian times vector: against differences of the gradient, and symmetric."""
     args = program.arguments()

@@ -86,7 +86,7 @@ class Activity:
         for node in nodes:
             for target in node.pointees:
                 holders.setdefault(target, []).append(node)
-        for tape, memory in self.memory.kept:  # a tape whose memory has shadows has a shadow itself
+        for tape, memory in self.memory.kept:  # a tape or record whose parts have shadows has one itself
             holders.setdefault(self.memory.node(memory), []).append(self.memory.node(tape))
         return reach([n for n in nodes if n in self._active], holders)  # type: ignore[arg-type,return-value]
 

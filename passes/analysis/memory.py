@@ -82,7 +82,7 @@ class Memory:
         is the MemInfo of the data that another argument points to."""
         self.functions = {f.name: f for f in functions}
         self._cells: dict[Value, Cell] = {}
-        self.kept: list[tuple[Value, Value]] = []  # (tape, memory that it gives)
+        self.kept: list[tuple[Value, Value]] = []  # (tape or record, memory that it gives)
         self._records: dict[Value, Node] = {}  # by their kind
         self.counted: dict[Value, list[Value]] = {}  # phis that serve reference counts only -> what they may be
         self._pending: list[tuple[Value, Value]] = []
@@ -260,9 +260,10 @@ class Memory:
                 self.kept.append((i.arguments[0], i))
             case effects.Tape(gives=gives):
                 self._cell(i.arguments[0])[0].find().written = True
-                if gives:  # records of one kind have one layout, whichever tape they are on
-                    self._cells[i] = (self._records.setdefault(i.arguments[2], Node("tape")), 0)
-                    self.kept.append((i.arguments[0], i))
+                if gives:
+                    self._record(i)
+            case effects.Part():
+                self._record(i)
             case effects.Count() | effects.Release() | effects.Drop():
                 pass
             case effects.Integers():
@@ -286,6 +287,11 @@ class Memory:
                 if holds_pointer(i.type):
                     known = isinstance(classify(i), Inactive)
                     self._cells[i] = (Node(i) if known else Node("unknown", i), 0)
+
+    def _record(self, i: Call) -> None:
+        """Records of one kind have one layout, whichever tape they are on."""
+        self._cells[i] = (self._records.setdefault(i.arguments[2], Node("tape")), 0)
+        self.kept.append((i.arguments[0], i))
 
     def _visit_product(self, i: Call) -> None:
         product, type = product_of(i), element_type(i)

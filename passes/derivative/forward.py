@@ -169,6 +169,9 @@ class _Writer:
             case effects.Tape(gives=gives):
                 if shadowed(i.arguments[0]) or (gives and shadowed(i)):
                     self.tape(i, gives)
+            case effects.Part():
+                if shadowed(i):
+                    self.duals.set(i, list(self.repeat(i, [0])))
             case effects.Drop() | effects.Integers():
                 pass
             case None:

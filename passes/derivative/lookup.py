@@ -106,7 +106,8 @@ class Lookup:
         loop, type = self.plan.level(item), item_type(item)
         assert loop is not None
         place = place_in_array(self.builder, self._known[Base(loop)], self._known[Trips(loop)],
-                               self.plan.record(loop).offsets[item], type, self._known[Iteration(loop)])
+                               self.plan.record(loop).offsets[item], self.plan.kind(item), type,
+                               self._known[Iteration(loop)])
         value = self.builder.load(type, place, align=min(8, size_of(type)))
         self.records.append(value)
         return value

@@ -26,14 +26,16 @@ from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load, Phi
 from numbad.passes.ir.types import I32, I64, PTR, Type, size_of
 from numbad.passes.ir.values import Argument, Constant, Named, Value
+from numbad.passes.rules.memory import Part, effect_of
 
 CHEAP = frozenset(
     """add sub mul shl lshr ashr and or xor icmp fcmp zext sext trunc ptrtoint bitcast addrspacecast select
     getelementptr extractvalue insertvalue udiv sdiv urem srem sitofp uitofp""".split())
 CHEAP_FLOAT = frozenset("fadd fsub fmul fneg fpext fptrunc".split())
-PURE_INTRINSICS = ("llvm.smax", "llvm.smin", "llvm.umax", "llvm.umin", "llvm.abs.", "llvm.fabs", "llvm.copysign",
-                   "llvm.smul.with.overflow", "llvm.sadd.with.overflow", "llvm.ssub.with.overflow",
-                   "llvm.umul.with.overflow", "llvm.uadd.with.overflow", "llvm.usub.with.overflow")
+PURE_CALLS = ("numbad.tape.part", "llvm.smax", "llvm.smin", "llvm.umax", "llvm.umin", "llvm.abs.", "llvm.fabs",
+              "llvm.copysign",
+              "llvm.smul.with.overflow", "llvm.sadd.with.overflow", "llvm.ssub.with.overflow",
+              "llvm.umul.with.overflow", "llvm.uadd.with.overflow", "llvm.usub.with.overflow")
 SHADOW_MOVES = frozenset("getelementptr select bitcast addrspacecast".split())
 
 
@@ -106,6 +108,7 @@ class Plan:
                 self.records.setdefault(loop.parent, Record()).items.append(Base(loop))
         for record in self.records.values():
             record.close()
+        self._kinds = {what: number for number, what in enumerate([None, *self.loops.loops, *self.stored])}
 
     def _trip(self, loop: Loop) -> Trip | None:
         """The trip count of a loop that is left normally on one edge only (exceptions end everything)."""
@@ -138,10 +141,9 @@ class Plan:
     def record(self, loop: Loop | None) -> Record:
         return self.records.get(loop) or Record()
 
-    def kind(self, loop: Loop | None) -> int:
-        """The number of a loop's records on the tape, different in every function."""
-        place = 0 if loop is None else 1 + self.loops.loops.index(loop)
-        return zlib.crc32(self.function.name.encode()) << 20 | place
+    def kind(self, what: Loop | Item | None) -> int:
+        """The number of a loop's records on the tape, or of an item's array, different in every function."""
+        return zlib.crc32(self.function.name.encode()) << 28 | self._kinds[what]
 
     # --- decisions ---
 
@@ -196,7 +198,7 @@ class Plan:
             return [law.start, law.step]
         if item.opcode in CHEAP:
             return list(item.operands)
-        if isinstance(item, Call) and (item.callee_name or "").startswith(PURE_INTRINSICS):
+        if isinstance(item, Call) and (item.callee_name or "").startswith(PURE_CALLS):
             return list(item.arguments)
         if isinstance(item, Load) and self.options.repeat_loads and not item.volatile and item.ordering is None \
                 and self.is_constant_memory(item.pointer):
@@ -211,7 +213,7 @@ class Plan:
             return [Shadow(law.start), law.step]
         if isinstance(value, GetElementPtr):
             return [Shadow(value.base), *value.indices]
-        if value.opcode in SHADOW_MOVES:
+        if value.opcode in SHADOW_MOVES or (isinstance(value, Call) and isinstance(effect_of(value), Part)):
             return [Shadow(o) if o.type.is_pointer else o for o in value.operands]
         return None
 

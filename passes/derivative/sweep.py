@@ -159,6 +159,9 @@ class ForwardSweep:
     def effect(self, i: Call) -> None:
         shadowed = self.facts.activity.is_shadowed
         match effects.effect_of(i):
+            case effects.Part():
+                if shadowed(i):
+                    self.part(i)
             case effects.Allocate(size=size, header=header):
                 if shadowed(i):
                     self.allocate(i, i.arguments[size], header)
@@ -200,6 +203,11 @@ class ForwardSweep:
             self.fail_if(self.builder.compare("icmp", "eq", place, zero(PTR)))
             self.builder.store(shadow, place)
         self.duals.set(i, [shadow])
+
+    def part(self, i: Call) -> None:
+        shadow = self.duals.of(i.arguments[0])[0]
+        rest = [self.copier.twin(a) for a in i.arguments[1:]]
+        self.duals.set(i, [self.builder.call(tape_function(self.facts.module, "part"), [shadow, *rest])])
 
     def copy_pointers(self, i: Call) -> None:
         """Shadow pointers go with the primal's pointers; derivatives in between stay for the reverse sweep."""
@@ -250,8 +258,8 @@ class ForwardSweep:
         loop = self.plan.level(item)
         assert loop is not None
         base, trips = self.arrays[loop]
-        place = place_in_array(self.builder, base, trips, self.plan.record(loop).offsets[item], value.type,
-                               self.counts[loop])
+        place = place_in_array(self.builder, base, trips, self.plan.record(loop).offsets[item], self.plan.kind(item),
+                               value.type, self.counts[loop])
         self.records.append(self.builder.store(value, place, align=min(8, size_of(value.type))))
 
     def behind_phis(self, block: Block) -> None:

@@ -16,8 +16,9 @@ One chunk of at most 64 MiB of each chain stays between calls, in the process-wi
 memory costs a page fault for every 4 KiB, more than the arithmetic on it. A call takes it by atomic exchange and puts
 back the largest chunk it had, so threads and nested calls never share one.
 
-`push` and `pop` are told the kind of the record, a number for each loop of each function. They do nothing with it: it
-tells the analysis of a derivative that is differentiated again which records are never mistaken for each other.
+`push` and `pop` are told the kind of the record, a number for each loop of each function, and so is `part`, which gives
+the address of an array inside a record. They do nothing with it: it tells the analysis of a derivative that is
+differentiated again which records, and which arrays in them, are never mistaken for each other.
 
 The functions are `linkonce_odr`, the same text in every derivative of one version, and known to the engine
 (`rules.memory`): a derivative that is differentiated again has a shadow tape with the same history.
@@ -38,6 +39,7 @@ SIGNATURES = {
     "numbad.tape.init": FunctionType(VOID, (PTR,)),
     "numbad.tape.push": FunctionType(PTR, (PTR, I64, I64)),
     "numbad.tape.pop": FunctionType(PTR, (PTR, I64, I64)),
+    "numbad.tape.part": FunctionType(PTR, (PTR, I64, I64)),
     "numbad.tape.keep": FunctionType(PTR, (PTR, I64)),
     "numbad.tape.release": FunctionType(VOID, (PTR,)),
 }
@@ -49,10 +51,12 @@ def array_bytes(builder: Builder, trips: Value, size: int) -> Value:
     return builder.select(too_many, i64(-1), builder.binary("mul", trips, i64(size)))
 
 
-def place_in_array(builder: Builder, base: Value, trips: Value, offset: int, type: Type, iteration: Value) -> Value:
+def place_in_array(builder: Builder, base: Value, trips: Value, offset: int, kind: int, type: Type,
+                   iteration: Value) -> Value:
     """Where an item of one iteration lies: behind the arrays of the items with smaller offsets."""
-    start = builder.offset(base, builder.binary("mul", trips, i64(offset)))
-    return builder.element(type, start, iteration)
+    behind = builder.binary("mul", trips, i64(offset))
+    array = builder.call(tape_function(builder.module, "part"), [base, behind, i64(kind)])
+    return builder.element(type, array, iteration)
 
 
 def tape_function(module: Module, operation: str) -> Function:
@@ -220,6 +224,11 @@ take:
   %chunk = load ptr, ptr %tape
   %memory = getelementptr i8, ptr %chunk, i64 %before
   ret ptr %memory
+}
+
+define linkonce_odr ptr @numbad.tape.part(ptr %record, i64 %bytes, i64 %kind) nounwind memory(none) alwaysinline {
+  %array = getelementptr i8, ptr %record, i64 %bytes
+  ret ptr %array
 }
 
 define linkonce_odr ptr @numbad.tape.keep(ptr %tape, i64 %bytes) nounwind {

@@ -73,7 +73,12 @@ class Tape:
     fresh: bool = False
 
 
-Effect = Allocate | Resize | Release | Count | Copy | Fill | Drop | Integers | Tape
+@dataclass(frozen=True)
+class Part:
+    """Gives the address of an array in the record `arguments[0]` of a tape; `arguments[2]` says which array."""
+
+
+Effect = Allocate | Resize | Release | Count | Copy | Fill | Drop | Integers | Tape | Part
 
 _EXACT: dict[str, Effect] = {
     "NRT_MemInfo_alloc": Allocate(0, True),
@@ -97,6 +102,7 @@ _EXACT: dict[str, Effect] = {
     "numbad.tape.init": Tape(False),
     "numbad.tape.push": Tape(True),
     "numbad.tape.pop": Tape(True),
+    "numbad.tape.part": Part(),
     "numbad.tape.keep": Tape(True, fresh=True),
     "numbad.tape.release": Tape(False),
 }

@@ -365,6 +365,34 @@ def test_records_of_an_unknown_kind_may_be_any() -> None:
     assert memory.node(value["%kept.again"]) is memory.node(value["%kept"])
 
 
+def test_arrays_in_a_record_are_told_apart_by_their_kind() -> None:
+    """A loop of a known length keeps numbers and pointers in arrays of one record, at offsets that are not constant."""
+    notes = Notes("""
+declare ptr @numbad.tape.push(ptr, i64, i64)
+declare ptr @numbad.tape.part(ptr, i64, i64)
+
+define void @f(ptr %x, i64 %n, i64 %i) {
+  %tape = alloca [8 x i64]
+  %record = call ptr @numbad.tape.push(ptr %tape, i64 %n, i64 1)
+  %numbers = call ptr @numbad.tape.part(ptr %record, i64 0, i64 2)
+  %pointers = call ptr @numbad.tape.part(ptr %record, i64 %n, i64 3)
+  %number = getelementptr double, ptr %numbers, i64 %i
+  %pointer = getelementptr ptr, ptr %pointers, i64 %i
+  store double 1.0, ptr %number
+  store ptr %x, ptr %pointer
+  %pointers.again = call ptr @numbad.tape.part(ptr %record, i64 %n, i64 3)
+  %pointer.again = getelementptr ptr, ptr %pointers.again, i64 %i
+  %x.again = load ptr, ptr %pointer.again
+  ret void
+}
+""")
+    memory, value = analysed(notes), {str(s): s for s in notes.subjects}
+    assert memory.node(value["%numbers"]) is not memory.node(value["%pointers"])
+    assert memory.node(value["%pointers"]) is memory.node(value["%pointers.again"])
+    assert memory.node(value["%x.again"]) is memory.node(value["%x"])
+    assert not memory.node(value["%numbers"]).pointees
+
+
 def test_offsets_of_types() -> None:
     record = parse_type("{ i8, double, [3 x { i32, ptr }], i16 }")
     zero, one, two = (integer(I64, k) for k in range(3))

@@ -342,3 +342,31 @@ def local_matrix(a):
     for j in range(3):
         total += b[j, 0] * b[j + 1, 2]
     return total
+
+
+@entry(args=lambda rng: (rng.normal(size=4), rng.normal(size=3), np.array([2, 0, 1])))
+def kept_in_a_counted_loop(x, a, places):
+    """Each iteration keeps numbers, an integer, a condition and the addresses of two arrays; one of them moves on."""
+    state = np.sin(x)
+    for t in range(a.size):
+        fresh = np.empty_like(x)
+        k = places[t]
+        for i in range(x.size):
+            fresh[i] = state[i] * state[k] + a[k] * x[i]
+        if fresh[k] > 0.1:
+            fresh[k] *= np.exp(-a[t])
+        state = fresh
+    return state[0] * state[1] + state[2]
+
+
+@entry(args=lambda rng: (rng.normal(size=(3, 4)), 0.8))
+def addresses_in_nested_counted_loops(x, a):
+    total = 0.0
+    for i in range(x.shape[0]):
+        row = x[i] * a
+        for j in range(2):
+            other = np.cos(row) if j == 0 else row
+            for k in range(other.size):
+                total += other[k] * math.exp(row[k] * total * 0.1)
+            row = other * other
+    return total
