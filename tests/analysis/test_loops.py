@@ -166,46 +166,13 @@ def test_a_cycle_with_two_entries_is_refused() -> None:
 # --- random graphs ---------------------------------------------------------------------------------------------------
 
 
-def natural_loops(function: Function) -> dict[Block, set[Block]]:
-    """By definition: a header, and all blocks that reach one of its back edges on paths without the header."""
-    blocks = [b for b in function.blocks if b in graphs.reachable([function.entry])]
-    found: dict[Block, set[Block]] = {}
-    for latch in blocks:
-        for header in latch.successors:
-            if graphs.dominates(function, header, latch):
-                body = {b for b in blocks if latch in graphs.reachable([b], without=header)}
-                found.setdefault(header, {header}).update(body)
-    return found
-
-
-def check_loops(function: Function) -> int:
-    loops, known = loops_of(function), natural_loops(function)
-    assert {loop.header: loop.blocks for loop in loops.loops} == known
-    assert len(loops.loops) == len(known)
-    around = {block: sorted((header for header in known if block in known[header]), key=lambda h: len(known[h]))
-              for block in loops.innermost}
-    for loop in loops.loops:
-        outer = around[loop.header][1:]
-        assert (loop.parent.header if loop.parent is not None else None) == (outer[0] if outer else None)
-        assert loop.depth == 1 + len(outer)
-        assert loop.parent is None or loops.loops.index(loop.parent) < loops.loops.index(loop)
-        assert set(loop.latches) == {b for b in known[loop.header] if loop.header in b.successors}
-    for block, headers in around.items():
-        inner = loops.innermost[block]
-        assert (inner.header if inner is not None else None) == (headers[0] if headers else None)
-        for target in block.successors:
-            assert [loop.header for loop in loops.left(block, target)] == [h for h in headers if target not in known[h]]
-            assert loops.is_back_edge(block, target) == (target in known and block in known[target])
-    return max((loop.depth for loop in loops.loops), default=0)
-
-
 def test_random_graphs_against_the_definition() -> None:
     rng = random.Random(2)
     depths, irreducible = [], 0
     for _ in range(400):
         function = graphs.random_function(rng, rng.randint(2, 10))
         if graphs.is_reducible(function):
-            depths.append(check_loops(function))
+            depths.append(graphs.check_loops(function))
         else:
             irreducible += 1
             with pytest.raises(Irreducible):
