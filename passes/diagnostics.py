@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from numbad.passes.ir.function import Module
 from numbad.passes.ir.instructions import Call, Instruction
+from numbad.passes.text import debug_location, fields
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,8 @@ def refuse(kind: str, what: str, remedy: str = "", at: Instruction | None = None
     return Refusal(kind, what, remedy, print_instruction(at).strip(), symbol, places)
 
 
-_FIELD = re.compile(r'(\w+): (?:"([^"]*)"|(![0-9]+|[^,()]+))')
-
-
 def _fields(module: Module, reference: str | None) -> dict[str, str]:
-    text = module.metadata.get(reference or "", "")
-    return {key: quoted or plain for key, quoted, plain in _FIELD.findall(text)}
+    return fields(module.metadata.get(reference or "", ""))
 
 
 def locate(module: Module, reference: str | None) -> tuple[Location, ...]:
@@ -79,8 +75,7 @@ def locate(module: Module, reference: str | None) -> tuple[Location, ...]:
 
 def function_location(module: Module, tail: str) -> tuple[Location, ...]:
     """The place of a function's definition, from the `!dbg` behind its parameter list."""
-    found = re.search(r"!dbg (![0-9]+)", tail)
-    scope = _fields(module, found.group(1)) if found else {}
+    scope = _fields(module, debug_location(tail))
     return (_place(module, scope, int(scope["line"])),) if scope.get("line") else ()
 
 

@@ -24,7 +24,7 @@ import re
 from itertools import chain, count
 
 from numbad.passes.protect import FLOAT_CODES, PURE
-from numbad.passes.text import NAME, Definition, definitions
+from numbad.passes.text import Definition, definitions, parameter_types, stored_type, symbols
 
 PREFIX = "numbad."
 
@@ -32,7 +32,6 @@ _POWI = re.compile(r"_ZN5numba7cpython7numbers\d+int_power_impl\w*?9int_power")
 _LOGADDEXP = re.compile(r"_ZN5numba2np8npyfuncs\d+_generate_logaddexp\w*?ol_npy_logaddexp")
 _SINC = re.compile(r"_ZN5numba2np9arraymath\d+impl_np_sinc\w*?4impl")
 _DIVMOD = re.compile(r"_ZN05numba6python3remE")
-_PARAMETER = re.compile(rf"^(?P<type>\w+)\b.*? %(?:{NAME})$")
 
 
 def known_calls(text: str) -> str:
@@ -52,7 +51,7 @@ class _Names:
     """Names that the text does not use yet; it may hold a derivative, and with it known calls from an earlier time."""
 
     def __init__(self, text: str) -> None:
-        self.taken = {name.strip('"') for name in re.findall(rf"@({NAME})", text)}
+        self.taken = {name.strip('"') for name in symbols(text)}
         self.bodies: dict[str, str] = {}
 
     def ending(self, stems: tuple[str, ...], *codes: str) -> str:
@@ -81,26 +80,20 @@ def _known(definition: Definition, names: _Names) -> str | None:
         return None
     if _DIVMOD.match(name):
         return _divmod(definition, names)
-    types = _parameter_types(definition)
+    types = parameter_types(definition)
     if types[:2] != ["ptr", "ptr"] or not set(types[2:]) <= {"double", "float", "i8", "i16", "i32", "i64"}:
         return None
-    result = re.search(r"^ +store (double|float) [^\n]*, ptr %retptr\b", definition.text, re.M)
+    result = stored_type(definition, "retptr")
     if result is None or len(types) < 3 or types[2] not in ("double", "float"):
         return None
     if _POWI.match(name) and len(types) == 4:
-        return _powi(definition, names, result[1], *types[2:])
-    if _LOGADDEXP.match(name) and types[2:] == [result[1]] * 2:
+        return _powi(definition, names, result, *types[2:])
+    if _LOGADDEXP.match(name) and types[2:] == [result] * 2:
         stem = "logaddexp2" if "@llvm.exp2." in definition.text else "logaddexp"
-        return _never_raises(definition, names, stem, result[1], types[2:])
-    if _SINC.match(name) and types[2:] == [result[1]]:
-        return _never_raises(definition, names, "sinc", result[1], types[2:])
+        return _never_raises(definition, names, stem, result, types[2:])
+    if _SINC.match(name) and types[2:] == [result]:
+        return _never_raises(definition, names, "sinc", result, types[2:])
     return None
-
-
-def _parameter_types(definition: Definition) -> list[str]:
-    listed = definition.parameters
-    found = [_PARAMETER.match(piece.strip()) for piece in re.split(r",(?![^(]*\))", listed)] if listed else []
-    return [match["type"] if match else "" for match in found]
 
 
 def _never_raises(definition, names, stem, result, types) -> str:

@@ -12,15 +12,13 @@ hence LLVM's level 2, as level 3 unswitches loops on invariant conditions.
 """
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 import llvmlite.binding as binding
 
-from numbad.passes.text import NAME, definitions
+from numbad.passes.text import declaration, definitions, lines_only, without_unused_commons
 from numbad.passes.unroll import mark, unmark
 
 INLINE_BUDGET = 1000
@@ -67,7 +65,7 @@ def prepare(text: str, entry: str, *, keep: tuple[str, ...] = (), external: tupl
     between     a change to the text between two rounds of passes
     """
     machine = machine or host()
-    text = _lines_only(text)
+    text = lines_only(text)
     opened, taken = _without_bodies(text, keep + external)
     module = _parsed(opened)
     _internalise(module, lambda name: name == entry)
@@ -83,7 +81,7 @@ def prepare(text: str, entry: str, *, keep: tuple[str, ...] = (), external: tupl
         _internalise(module, lambda name: name == entry)
         _run(module, machine, _drop_dead)
     module.verify()
-    return _without_unused_globals(unmark(str(module)))
+    return without_unused_commons(unmark(str(module)))
 
 
 def optimise(text: str, level: int = 3, machine: Machine | None = None) -> str:
@@ -196,32 +194,13 @@ def _internalise(module: binding.ModuleRef, is_public: Callable[[str], bool]) ->
             variable.linkage = "internal"
 
 
-def _lines_only(text: str) -> str:
-    """Debug information without source variables and types: the engine reads source lines."""
-    text = re.sub(r"^ +#dbg_.*\n", "", text, flags=re.M)
-    return re.sub(r"\bDISubroutineType\(types: !\d+\)", "DISubroutineType(types: null)", text)
-
-
-def _without_unused_globals(text: str) -> str:
-    """LLVM keeps every `common` variable. Numba has one per function, for the environment of its Python objects."""
-    uses = Counter(re.findall(rf"@(?:{NAME})", text))
-    return re.sub(rf"^(@(?:{NAME})) = common [^\n]*\n", lambda match: match[0] if uses[match[1]] > 1 else "",
-                  text, flags=re.M)
-
-
-_LINKAGE = re.compile(r"\b(?:private|internal|linkonce_odr|linkonce|weak_odr|weak|external|hidden|protected"
-                      r"|dso_local|available_externally)\s+")
-
-
 def _without_bodies(text: str, prefixes: tuple[str, ...]) -> tuple[str, set[str]]:
     """Definitions of functions with these prefixes become declarations; their names."""
     pieces, names, start = [], set(), 0
     for definition in definitions(text):
         if definition.name.startswith(prefixes):
             names.add(definition.name)
-            head = _LINKAGE.sub("", definition.head.removesuffix("{").removeprefix("define"))
-            head = re.sub(r"\s*(?:comdat(?:\([^)]*\))?|!dbg !\d+|personality \S+ \S+)", "", head)
-            pieces += [text[start:definition.start], "declare", head]
+            pieces += [text[start:definition.start], declaration(definition)]
             start = definition.end
     pieces.append(text[start:])
     return "".join(pieces), names

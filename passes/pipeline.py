@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from numbad.passes.derivative.reverse import write_reverse
 from numbad.passes.ir.function import Function, Module
 from numbad.passes.ir.parser import parse
 from numbad.passes.ir.printer import print_module
+from numbad.passes.text import inlinable
 
 Between = Callable[[str, Module], None]
 """Sees the module behind every stage: verify, print, time."""
@@ -65,7 +65,7 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     written = print_module(module)
     parts = runtime.texts(module) + ([seed_text] if seed_text else [])
     whole = llvm.link(written, *parts) if parts else llvm.canonical(written)
-    whole = _visible_names(whole)
+    whole = inlinable(whole)  # helpers were kept out of line so that they could be recognised
     symbol = f"{PLACEHOLDER}.{hashlib.sha256(whole.encode()).hexdigest()[:32]}"
     whole = whole.replace("@numbad.seed(", f"@{symbol}.seed(").replace(f"@{PLACEHOLDER}(", f"@{symbol}(")
     return Derivative(whole, symbol, _shadows(facts), _written(facts), tuple(map(str, plans)))
@@ -113,11 +113,3 @@ def _globals(value: object) -> list[object]:
         return [value]
     parts = getattr(value, "operands", ()) or getattr(value, "elements", ())
     return [g for part in parts for g in _globals(part)] if not hasattr(value, "users") else []
-
-
-_NOINLINE = re.compile(r"^(attributes #\d+ = \{.*?)\bnoinline\b", re.M)
-
-
-def _visible_names(text: str) -> str:
-    """Helpers were kept out of line so that they could be recognised; now LLVM may inline them."""
-    return _NOINLINE.sub(r"\1inlinehint", text)

@@ -18,41 +18,45 @@ LLVM may move, merge and negate the calls like other pure code. Work and result 
 """
 from __future__ import annotations
 
-import re
+from re import Match
 
-from numbad.passes.text import NAME
+from numbad.passes.text import (
+    ATTACHED,
+    COMPARISON,
+    TYPE_AND_VALUE,
+    VECTOR,
+    calls_of,
+    declarations_of,
+    is_literal,
+    two_operands,
+)
 
 HIDDEN = "numbad.fcmp."
 
 PURE = "nounwind willreturn nosync nofree nocallback memory(none) speculatable"
 FLOAT_CODES = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64", "x86_fp80": "x86f80",
                 "fp128": "f128", "ppc_fp128": "ppcf128"}
-_FCMP = re.compile(rf"^(?P<result> +%(?:{NAME}) = )fcmp (?P<flags>(?:[a-z]+ )*?)"
-                   r"(?P<predicate>[ou](?:eq|gt|ge|lt|le|ne)|ord|uno|true|false) "
-                   r"(?P<type><[^>]*>|\w+) (?P<operands>[^\n]*)$", re.M)
-_CALL = re.compile(rf"^(?P<result> +%(?:{NAME}) = )(?:(?:tail|musttail|notail) )?call [^@\n]*@{re.escape(HIDDEN)}"
-                   r"(?P<kind>[\w.]+)\((?P<arguments>[^\n]*)$", re.M)
-_DECLARATION = re.compile(rf"^(?:; Function Attrs:[^\n]*\n)?declare [^\n]*@{re.escape(HIDDEN)}[^\n]*\n", re.M)
-_TYPE_AND_VALUE = re.compile(r"(?P<type><[^>]*>|\w+) (?:(?:noundef|nofpclass\([^)]*\)) )*(?P<value>.+)", re.S)
+_CALL = calls_of(HIDDEN)
+_DECLARATION = declarations_of(HIDDEN)
 
 
 def protect(text: str) -> str:
     """Every `fcmp` with an operand that is no literal becomes a call of a pure unknown function."""
     declared: dict[str, str] = {}
 
-    def hide(match: re.Match) -> str:
-        first, second, rest = _operands(match["operands"])
-        if _is_literal(first) and _is_literal(second):
+    def hide(match: Match) -> str:
+        first, second, rest = two_operands(match["operands"])
+        if is_literal(first) and is_literal(second):
             return match[0]
         kind, ty = match["type"], match["type"]
-        lanes = re.fullmatch(r"<(\d+) x (\w+)>", ty)
+        lanes = VECTOR.fullmatch(ty)
         code = f"v{lanes[1]}{FLOAT_CODES[lanes[2]]}" if lanes else FLOAT_CODES[kind]
         result = f"<{lanes[1]} x i1>" if lanes else "i1"
         name = HIDDEN + ".".join([*match["flags"].split(), match["predicate"], code])
         declared[name] = f"declare {result} @{name}({ty}, {ty}) {PURE}\n"
         return f"{match['result']}call {result} @{name}({ty} {first}, {ty} {second}){rest}"
 
-    hidden = _FCMP.sub(hide, text)
+    hidden = COMPARISON.sub(hide, text)
     return hidden + "\n" + "".join(declared.values()) if declared else hidden
 
 
@@ -66,41 +70,14 @@ def restore_constant(text: str) -> str:
     return _CALL.sub(lambda match: _compare(match, only_literals=True), text)
 
 
-def _compare(match: re.Match, only_literals: bool = False) -> str:
-    first, second, rest = _operands(match["arguments"])
-    left, right = _TYPE_AND_VALUE.fullmatch(first), _TYPE_AND_VALUE.fullmatch(second)
+def _compare(match: Match, only_literals: bool = False) -> str:
+    first, second, rest = two_operands(match["arguments"])
+    left, right = TYPE_AND_VALUE.fullmatch(first), TYPE_AND_VALUE.fullmatch(second)
     if left is None or right is None:
         raise ValueError(f"cannot read the comparison in: {match[0].strip()}")
-    if only_literals and not (_is_literal(left["value"]) and _is_literal(right["value"])):
+    if only_literals and not (is_literal(left["value"]) and is_literal(right["value"])):
         return match[0]
     *flags, predicate, _ = match["kind"].split(".")
-    metadata = re.search(r",(?: ![\w.]+ !\d+,?)+$", rest)
+    metadata = ATTACHED.search(rest)
     return (f"{match['result']}fcmp {' '.join([*flags, predicate])} {left['type']} {left['value']}, {right['value']}"
             f"{metadata[0] if metadata else ''}")
-
-
-def _operands(text: str) -> tuple[str, str, str]:
-    """Two operands and what follows: `%a, <2 x double> <double 1.0, double 2.0>), !dbg !5`."""
-    ends: list[int] = []
-    depth, quoted = 0, False
-    for position, character in enumerate(text):
-        if character == '"':
-            quoted = not quoted
-        elif quoted:
-            continue
-        elif character in "<([{":
-            depth += 1
-        elif character in ">)]}":
-            depth -= 1
-        if depth < 0 or (character == "," and depth == 0):
-            ends.append(position)
-            if len(ends) == 2 or depth < 0:
-                break
-    if len(ends) == 1:
-        ends.append(len(text))
-    rest = text[ends[1]:]
-    return text[:ends[0]].strip(), text[ends[0] + 1:ends[1]].strip(), rest[1:] if rest.startswith(")") else rest
-
-
-def _is_literal(value: str) -> bool:
-    return not re.search(r"[%@]", value)

@@ -18,44 +18,34 @@ exit test. Other loops are left alone because every copy of their bodies would b
 from __future__ import annotations
 
 import operator
-import re
-from dataclasses import dataclass, field
 
-from numbad.passes.text import NAME, definitions
+from numbad.passes.text import (
+    COUNTER,
+    INCOMING,
+    INTEGER,
+    LATCH,
+    LOOP_MARK,
+    TEST,
+    Block,
+    blocks_of,
+    definitions,
+    first_free_node,
+    step_of,
+)
 
 TRIPS = 8
 """Iterations up to which a loop is unrolled."""
 BUDGET = 400
 """Instructions up to which the unrolled loop may grow, counted before simplification."""
 
-_LABEL = re.compile(rf"^({NAME}):.*$", re.M)
-_TARGET = re.compile(rf"label %({NAME})")
-_LATCH = re.compile(rf"  br i1 (?P<test>%(?:{NAME})), label %(?P<then>{NAME}), label %(?:{NAME})")
-_MARK = re.compile(r", !llvm\.loop !\d+")
 _TESTS = {"eq": operator.eq, "ne": operator.ne, "slt": operator.lt, "sle": operator.le, "sgt": operator.gt,
           "sge": operator.ge, "ult": operator.lt, "ule": operator.le, "ugt": operator.gt, "uge": operator.ge}
-
-
-@dataclass
-class _Block:
-    name: str
-    text: str
-    end: int
-    """Where the terminator ends in the function's text."""
-    successors: list[str] = field(default_factory=list)
-    size: int = 0
-
-    def __post_init__(self) -> None:
-        switch = self.text.rfind("\n  switch ")         # spans lines, unlike other terminators
-        start = switch if switch >= 0 else self.text.rfind("\n  ")
-        self.successors = _TARGET.findall(self.text, max(start, 0))
-        self.size = self.text.count("\n  ")
 
 
 def mark(text: str) -> str:
     """Mark the loops for LLVM's unrolling pass."""
     text = unmark(text)
-    number = 1 + max(map(int, re.findall(r"^!(\d+) = ", text, re.M)), default=-1)
+    number = first_free_node(text)
     unroll, keep = number, number + 1
     nodes = [f'!{unroll} = !{{!"llvm.loop.unroll.full"}}\n', f'!{keep} = !{{!"llvm.loop.unroll.disable"}}\n']
     pieces, start = [], 0
@@ -69,12 +59,12 @@ def mark(text: str) -> str:
 
 
 def unmark(text: str) -> str:
-    return _MARK.sub("", text)
+    return LOOP_MARK.sub("", text)
 
 
 def _loops(function: str) -> list[tuple[int, bool]]:
     """For every loop, where its latch ends, and whether the loop is to be unrolled."""
-    blocks = _blocks(function)
+    blocks = blocks_of(function)
     edges = _back_edges(blocks)
     counted = []
     for latch, header in edges:
@@ -91,22 +81,7 @@ def _loops(function: str) -> list[tuple[int, bool]]:
     return [(blocks[latch].end, latch in tiny) for latch in dict.fromkeys(latch for latch, _ in edges)]
 
 
-def _blocks(function: str) -> dict[str, _Block]:
-    """Blocks by name, in order. The first has no label if LLVM numbered it."""
-    first = function.index("{\n") + 1
-    labels = list(_LABEL.finditer(function, first))
-    starts = [(match[1], match.end()) for match in labels]
-    if not labels or function[first:labels[0].start()].strip():
-        starts.insert(0, ("", first))
-    ends = [match.start() for match in labels[-len(starts) + 1:]] if len(starts) > 1 else []
-    blocks = {}
-    for (name, start), end in zip(starts, [*ends, len(function) - 1], strict=True):
-        text = function[start:end].rstrip()
-        blocks[name] = _Block(name, text, start + len(text))
-    return blocks
-
-
-def _back_edges(blocks: dict[str, _Block]) -> list[tuple[str, str]]:
+def _back_edges(blocks: dict[str, Block]) -> list[tuple[str, str]]:
     """The edges (latch, header) that close a cycle, by a walk in depth."""
     entry = next(iter(blocks))
     edges, seen, path = [], {entry}, {entry}
@@ -126,7 +101,7 @@ def _back_edges(blocks: dict[str, _Block]) -> list[tuple[str, str]]:
     return edges
 
 
-def _body(blocks: dict[str, _Block], header: str, latch: str) -> set[str] | None:
+def _body(blocks: dict[str, Block], header: str, latch: str) -> set[str] | None:
     """The blocks of the natural loop; None if the header can be passed by."""
     before: dict[str, list[str]] = {}
     for block in blocks.values():
@@ -144,37 +119,33 @@ def _body(blocks: dict[str, _Block], header: str, latch: str) -> set[str] | None
     return body
 
 
-def _trips(header: _Block, latch: _Block) -> int:
+def _trips(header: Block, latch: Block) -> int:
     """How often the body runs, if that is a constant up to `TRIPS`; else 0."""
-    branch = _LATCH.match(latch.text.rpartition("\n")[2])
-    test = _defined(latch, branch["test"], r"icmp (?:samesign )?(\w+) i\d+ (\S+), (-?\d+)") if branch else None
+    branch = LATCH.match(latch.text.rpartition("\n")[2])
+    test = latch.defined(branch["test"], TEST) if branch else None
     if not branch or not test:
         return 0
-    for counter in re.finditer(rf"^  (%(?:{NAME})) = phi i\d+ (\[.*)$", header.text, re.M):
-        incoming = {block: value for value, block in re.findall(rf"\[ (\S+), %({NAME}) \]", counter[2])}
+    for counter in COUNTER.finditer(header.text):
+        incoming = {block: value for value, block in INCOMING.findall(counter["incoming"])}
         following = incoming.pop(latch.name, "")
-        increment = rf"add (?:\w+ )*i\d+ {re.escape(counter[1])}, (-?\d+)"
-        step = _defined(latch, following, increment) or _defined(header, following, increment)
+        increment = step_of(counter["name"])
+        step = latch.defined(following, increment) or header.defined(following, increment)
         starts = set(incoming.values())
-        if step and len(starts) == 1 and test[2] in (counter[1], following):
+        if step and len(starts) == 1 and test["value"] in (counter["name"], following):
             start = starts.pop()
-            if re.fullmatch(r"-?\d+", start):
-                return _simulated(int(start), int(step[1]), test, test[2] == following, branch["then"] == header.name)
+            if INTEGER.fullmatch(start):
+                return _simulated(int(start), int(step["step"]), test["test"], int(test["limit"]),
+                                  test["value"] == following, branch["then"] == header.name)
     return 0
 
 
-def _simulated(value: int, step: int, test: re.Match, after: bool, again: bool) -> int:
-    holds, limit = _TESTS[test[1]], int(test[3])
+def _simulated(value: int, step: int, test: str, limit: int, after: bool, again: bool) -> int:
+    holds = _TESTS[test]
     for trips in range(1, TRIPS + 1):
         tested = value + step if after else value
-        if test[1].startswith("u") and (tested < 0 or limit < 0):
+        if test.startswith("u") and (tested < 0 or limit < 0):
             return 0
         if holds(tested, limit) != again:
             return trips
         value += step
     return 0
-
-
-def _defined(block: _Block, name: str, pattern: str) -> re.Match | None:
-    """What defines the value, if it matches."""
-    return re.search(rf"^  {re.escape(name)} = {pattern}", block.text, re.M) if name.startswith("%") else None

@@ -58,6 +58,14 @@ def test_layers_import_one_way(path):
             assert not inside(name, f"numbad.passes.{other}"), f"{layer} imports {name}"
 
 
+@engine_files
+def test_text_is_read_in_few_places(path):
+    """What LLVM's text looks like is known to the readers of `ir` and to text.py, Numba's symbols to known_calls.py."""
+    if path.parent.name != "ir" and path.name not in ("text.py", "known_calls.py"):
+        assert "re.compile" not in imported_names(path)
+        assert "re" not in imported_names(path)
+
+
 def test_engine_knows_no_numba_by_import_string():
     """`importlib` would get round the two tests above."""
     for path in PASSES.rglob("*.py"):
