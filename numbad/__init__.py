@@ -1,10 +1,12 @@
 """numbad differentiates what Numba compiles."""
 
+import llvmlite
 import numba
 
-from numbad.compat import check_numba
+from numbad.compat import LLVMLITE, NUMBA
 
-check_numba(numba.__version__)
+NUMBA.check(numba.__version__)
+LLVMLITE.check(llvmlite.__version__)
 
 import numbad.inside  # noqa: E402, F401  (makes the functions below known to Numba)
 from numbad import runtime  # noqa: E402
