@@ -1,8 +1,8 @@
 """The whole journey on one page: Python function -> LLVM text -> engine -> LLVM text of its derivative.
 
     frontend.lower          Numba compiles the function and its callees in a private target; nothing is run
-    preparation.prepared    LLVM inlines and simplifies, without destroying derivatives
-    pipeline.differentiate  the engine
+    case.run                the engine: preparation.prepared    LLVM inlines and simplifies, destroying no derivative
+                                        pipeline.differentiate
     (link)                  the caller's library takes the text in and optimises it together with its own code
 
 Results are kept in memory per dispatcher, argument types and request.
@@ -10,9 +10,6 @@ Results are kept in memory per dispatcher, argument types and request.
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -21,15 +18,13 @@ from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 
 from numbad import frontend, target
-from numbad.errors import EngineError, Unsupported, explain
-from numbad.passes import pipeline, preparation
+from numbad.errors import Unsupported, explain, explain_bug
+from numbad.passes.case import Case
 from numbad.passes.derivative.facts import Task
 from numbad.passes.derivative.plan import Options
 from numbad.passes.diagnostics import Refusal
-from numbad.passes.ir.function import Module
-from numbad.passes.ir.printer import print_module
 from numbad.passes.ir.types import DOUBLE, FLOAT, Type
-from numbad.passes.ir.verifier import verify
+from numbad.passes.watch import Watch
 from numbad.request import Request
 
 
@@ -75,19 +70,16 @@ def derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
 
 def _derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request, seed_text: str | None,
             options: Options) -> Derivative:
-    watch = _Watch()
+    watch = Watch()
     lowered = frontend.lower(dispatcher, argtypes)
     watch("lower")
+    case = Case(lowered.text, _task(lowered, request), frontend.machine(), options, seed_text or "")
     try:
-        text = preparation.prepared(lowered.text, lowered.entry, frontend.machine())
-        watch("prepare")
-        result = pipeline.differentiate(text, _task(lowered, request), options, seed_text or "", watch)
+        result = case.run(watch)
     except Refusal as refusal:
         raise explain(refusal, request, lowered) from None
-    except Exception as bug:  # whatever else the engine raises is a bug of ours, and says where it happened
-        place = f"{lowered.name} ({lowered.filename}:{lowered.line})"
-        raise EngineError(f"numbad failed {watch.stage} on {place}: {type(bug).__name__}: {bug}\n"
-                          "NUMBAD_PRINT_AFTER=parse,analyse,write shows the code.") from bug
+    except Exception as bug:  # whatever else the engine raises is a bug of ours
+        raise explain_bug(bug, watch.stage, case, lowered) from bug
     watch("link")
     _check_shadows(lowered, request, result.shadows)
     owners = {index: lowered.parameters[index - 2].argument for index in range(2, 2 + len(lowered.parameters))}
@@ -144,25 +136,3 @@ def _element(kind: types.Type | None) -> Type | None:
     if isinstance(kind, types.Complex):
         kind = kind.underlying_float
     return {types.float64: DOUBLE, types.float32: FLOAT}.get(kind) if kind is not None else None
-
-
-class _Watch:
-    """Sees every stage: NUMBAD_PRINT_AFTER prints, NUMBAD_VERIFY verifies, NUMBAD_TIME times; to stderr."""
-
-    def __init__(self) -> None:
-        self.stage = "in preparation"
-        self._last = time.perf_counter()
-        self._print = set(filter(None, os.environ.get("NUMBAD_PRINT_AFTER", "").split(",")))
-        self._verify = os.environ.get("NUMBAD_VERIFY", "0") not in ("", "0")
-        self._time = os.environ.get("NUMBAD_TIME", "0") not in ("", "0")
-
-    def __call__(self, stage: str, module: Module | None = None) -> None:
-        now = time.perf_counter()
-        self.stage = f"after {stage}"
-        if self._time:
-            print(f"numbad: {stage:10s} {(now - self._last) * 1e3:8.1f} ms", file=sys.stderr)
-        if module is not None and self._verify:
-            verify(module)
-        if module is not None and stage in self._print:
-            print(print_module(module), file=sys.stderr)
-        self._last = time.perf_counter()

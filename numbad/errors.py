@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import linecache
 import os
+import shlex
+import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import numba
 
 if TYPE_CHECKING:
     from numbad.frontend import Lowered
+    from numbad.passes.case import Case
     from numbad.passes.diagnostics import Refusal
     from numbad.request import Request
 
@@ -31,7 +35,7 @@ class Unsupported(Error):
 
 
 class EngineError(Error):
-    """A bug in numbad: carries the stage and what was violated."""
+    """A bug in numbad: says at what stage, and with which command it can be had again."""
 
 
 class WrongDerivative(Error, AssertionError):
@@ -53,6 +57,21 @@ def explain(refusal: Refusal, request: Request, lowered: Lowered) -> Error:
     if remedy:
         parts += ["", f"{remedy[0].upper()}{remedy[1:]}."]
     return (NoDerivative if kind == "no derivative" else Unsupported)("\n".join(parts))
+
+
+def explain_bug(bug: Exception, stage: str, case: Case, lowered: Lowered) -> EngineError:
+    """The error for a failure of the engine. What it was given is kept in a file of the temporary folder."""
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="numbad-", suffix=".ll", delete=False, encoding="utf-8") as file:
+            file.write(case.write())
+        again = ("Please report it with the file that this command reads, which shows it again:\n"
+                 f"  {shlex.quote(sys.executable)} -m numbad.passes {shlex.quote(file.name)}")
+    except OSError as error:
+        again = f"Please report it. What the engine was given could not be kept: {error}"
+    return EngineError(
+        f"numbad failed {stage} on {lowered.name}: {type(bug).__name__}: {bug}\n\n"
+        f"  {lowered.filename}:{lowered.line}, in {lowered.name}\n\n"
+        f"This is a bug in numbad. {again}")
 
 
 _MATRICES = "write the algorithm as loops, or keep it away from what is differentiated"

@@ -11,7 +11,6 @@ Unsure  the plan's errors reach the caller from Python unchanged: the plan is as
 from __future__ import annotations
 
 import inspect
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from numbad.abi import mirrored
 from numbad.derive import Derivative
 from numbad.errors import EngineError, Unsupported
 from numbad.link import Static, StaticType
+from numbad.passes.watch import is_on
 from numbad.source import body_of, define, parameter_text
 
 _checking: ContextVar[bool] = ContextVar("numbad is checking a derivative", default=False)
@@ -160,7 +160,7 @@ class DerivativeDispatcher(CPUDispatcher):
 
     def _compile_for_args(self, *args, **kws):
         compiled = super()._compile_for_args(*args, **kws)
-        if os.environ.get("NUMBAD_CHECK", "0") not in ("", "0") and not _checking.get():
+        if is_on("NUMBAD_CHECK") and not _checking.get():
             from numbad.agreement import check_call  # which is made of derivatives itself
             token = _checking.set(True)
             try:

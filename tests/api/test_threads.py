@@ -126,6 +126,47 @@ def test_processes(tmp_path: Path, state: str, method: str):
     assert (done.stdout, done.returncode) == ("equal\n", 0), done.stderr
 
 
+JOBLIB = """
+    import joblib, numpy as np, sys
+    import numbad as nd
+    from numba import njit
+
+    @njit
+    def energy(x, n):
+        total = 0.0
+        for i in range(n):
+            total += np.sin(x[i % x.size] * i)
+        return total
+
+    class Model:
+        @staticmethod
+        @njit
+        def cost(x):
+            return energy(x, 7) ** 2
+
+        def slope(self, x):
+            return nd.grad(self.cost)(x)
+
+    if __name__ == "__main__":
+        slope = nd.grad(energy)
+        points = [np.linspace(0.0, 1.0, 3) * k for k in range(6)]
+        here = [slope(x, 10) for x in points] + [Model().slope(x) for x in points]
+        with joblib.parallel_config(backend=sys.argv[1], n_jobs=2):
+            there = joblib.Parallel()(joblib.delayed(slope)(x, 10) for x in points)
+            there += joblib.Parallel()(joblib.delayed(Model().slope)(x) for x in points)
+        assert np.array_equal(there, here), (there, here)
+        print("equal")
+"""
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_joblib(tmp_path: Path, backend: str):
+    """Derivatives of functions that a script defines: they travel by value."""
+    (tmp_path / "main.py").write_text(textwrap.dedent(JOBLIB))
+    done = subprocess.run([sys.executable, "main.py", backend], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("equal\n", 0), done.stderr
+
+
 @njit
 def long_product(x, n):
     y = x
