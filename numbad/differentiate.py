@@ -17,7 +17,7 @@ from numba.core.registry import CPUDispatcher
 
 from numbad import abi
 from numbad.api import Argnums, grad, jvp, value_and_grad, vjp
-from numbad.errors import Unsupported
+from numbad.errors import Unsupported, located
 from numbad.wrapper import dispatcher_of
 
 
@@ -79,8 +79,6 @@ def differentiate(function_or_signature=None, *, argnums: Argnums = 0, cache: bo
     >>> cube(2.0), cube.grad(2.0)
     (8.0, 12.0)
     """
-    if options.get("parallel"):
-        raise Unsupported("differentiate: parallel=True has no derivative yet; compile without it")
     is_signature = isinstance(function_or_signature, (list, tuple, str)) or sigutils.is_signature(function_or_signature)
     if function_or_signature is not None and not is_signature:
         return _differentiable(function_or_signature, (), argnums, cache, options)
@@ -91,6 +89,9 @@ def differentiate(function_or_signature=None, *, argnums: Argnums = 0, cache: bo
 
 def _differentiable(function: Callable, signatures, argnums: Argnums, cache: bool, options) -> DifferentiableDispatcher:
     inner = dispatcher_of(function, "differentiate")
+    if options.get("parallel"):
+        raise located(Unsupported("differentiate: parallel=True has no derivative yet; compile without it"),
+                      inner.py_func)
     options = {"nopython": True, **inner.targetoptions, **options}
     local_types = {**inner.locals, **options.pop("locals", {})}
     dispatcher = DifferentiableDispatcher(inner.py_func, local_types, options, argnums)

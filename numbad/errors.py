@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import shlex
 import sys
 import tempfile
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 import numba
+
+from numbad.passes.diagnostics import Location
 
 if TYPE_CHECKING:
     from numbad.frontend import Lowered
@@ -52,11 +56,23 @@ def explain(refusal: Refusal, request: Request, lowered: Lowered) -> Error:
     asked = "tangent" if request.mode == "forward" else "gradient"
     needs = "needs" if kind == "no derivative" else "meets"
     parts = [f"the {asked} of {lowered.name} {needs} {what}.", "", *_where(refusal, lowered)]
-    if refusal.instruction:
+    if refusal.instruction and os.environ.get("NUMBAD_PRINT_AFTER"):  # for those who read such code
         parts.append(f"  compiled to   {refusal.instruction}")
     if remedy:
         parts += ["", f"{remedy[0].upper()}{remedy[1:]}."]
     return (NoDerivative if kind == "no derivative" else Unsupported)("\n".join(parts))
+
+
+def place(function: FunctionType) -> str:
+    """The line of a user's function, as messages show it."""
+    code = function.__code__
+    return f"  {code.co_filename}:{code.co_firstlineno}, in {function.__qualname__}"
+
+
+def located(refusal: Error, function: FunctionType) -> Error:
+    """The refusal with the line of the function, unless it has a line."""
+    message = str(refusal)
+    return refusal if re.search(r"^  .+:\d+, in ", message, re.M) else type(refusal)(f"{message}\n\n{place(function)}")
 
 
 def explain_bug(bug: Exception, stage: str, case: Case, lowered: Lowered) -> EngineError:
@@ -93,12 +109,16 @@ _CONSTRUCTS = (
 
 
 def _where(refusal: Refusal, lowered: Lowered) -> list[str]:
-    """The innermost line that is the user's own, with its code; his function's if the IR tells none."""
+    """The innermost line that is the user's own, with its code, and the calls that lead there as far as the IR tells;
+    his function's line if it tells none."""
     library = os.path.dirname(os.path.abspath(numba.__file__))
     theirs = [place for place in refusal.locations if not os.path.abspath(place.file).startswith(library)]
-    file, line, function = lowered.filename, lowered.line, lowered.name
-    if theirs:
-        file, line, function = theirs[0].file, theirs[0].line, theirs[0].function
-    inside = f", called from {lowered.name}" if function != lowered.name else ""
+    if not theirs:
+        theirs = [Location(lowered.filename, lowered.line, lowered.name)]
+    (file, line, function), *callers = [(place.file, place.line, place.function) for place in theirs]
+    calls = [f"{caller} ({os.path.basename(file)}:{line})" for file, line, caller in callers]
+    if theirs[-1].function != lowered.name:
+        calls.append(lowered.name)
+    called = f", called from {', from '.join(calls)}" if calls else ""
     code = linecache.getline(file, line).strip()
-    return [f"  {file}:{line}, in {function}{inside}", *([f"      {code}"] if code else [])]
+    return [f"  {file}:{line}, in {function}{called}", *([f"      {code}"] if code else [])]

@@ -25,7 +25,7 @@ from numba.core.datamodel.packer import ArgPacker
 from numba.core.typing import Signature
 
 from numbad import target
-from numbad.errors import EngineError, Unsupported
+from numbad.errors import EngineError, Unsupported, located
 from numbad.passes.llvm import Machine
 
 Path = tuple[str | int, ...]
@@ -74,8 +74,7 @@ def lower(function: Callable | numba_dispatcher.Dispatcher, argtypes: tuple[type
         try:
             result = _compile(twin, tuple(map(target.twinned, users)))
         except Unsupported as refusal:
-            place = f"{code.co_filename}:{code.co_firstlineno}, in {twin.py_func.__qualname__}"
-            raise Unsupported(f"{refusal}\n\n  {place}") from refusal.__cause__
+            raise located(refusal, twin.py_func) from refusal.__cause__
         text = _without_addresses(target.linked(result.library))
         signature = result.signature.replace(args=tuple(      # with the user's functions rather than their twins
             given if target.twinned(given) == compiled else compiled

@@ -30,7 +30,7 @@ from numba.extending import overload
 from numbad import target
 from numbad.abi import mirrored
 from numbad.derive import Derivative
-from numbad.errors import EngineError, Unsupported
+from numbad.errors import EngineError, Unsupported, located
 from numbad.link import Static, StaticType
 from numbad.passes.watch import is_on
 from numbad.source import body_of, define, parameter_text
@@ -91,7 +91,10 @@ class Plan:
 
     def implementation(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
         if argument_types not in self._implementations:
-            self._implementations[argument_types] = self.write(argument_types)
+            try:
+                self._implementations[argument_types] = self.write(argument_types)
+            except Unsupported as refusal:
+                raise located(refusal, self.primal.py_func) from refusal.__cause__
         return self._implementations[argument_types]
 
 
@@ -176,7 +179,9 @@ class DerivativeDispatcher(CPUDispatcher):
             return super().typeof_pyval(val)
 
     def compile(self, sig):
-        refuse_without_jit(self.plan.name)
+        if config.DISABLE_JIT:
+            raise located(Unsupported(f"{self.plan.name} needs compiled code, and NUMBA_DISABLE_JIT is set: unset it"),
+                          self.plan.primal.py_func)
         argument_types, _ = sigutils.normalize_signature(sig)
         with global_compiler_lock, _functions_in_tuples():
             if tuple(argument_types) not in self.overloads and self._can_compile:
@@ -218,8 +223,9 @@ def dispatcher_of(function: Callable, kind: str) -> Dispatcher:
     """The Numba dispatcher of a function: the function itself, or one made for it, once."""
     if isinstance(function, Dispatcher):
         if function.targetoptions.get("parallel"):
-            raise Unsupported(f"{kind}({function.__name__}): the function is compiled with parallel=True, which has no "
-                              "derivative yet; compile it without")
+            raise located(Unsupported(
+                f"{kind}({function.__name__}): the function is compiled with parallel=True, which has no derivative "
+                "yet; compile it without"), function.py_func)
         dispatcher = function
     elif isinstance(function, FunctionType):
         dispatcher = function.__dict__.get(_DISPATCHER)
@@ -230,19 +236,15 @@ def dispatcher_of(function: Callable, kind: str) -> Dispatcher:
     else:
         raise TypeError(f"{kind} needs a Python function or a function compiled by numba.njit, not {function!r}")
     if dispatcher._compiler.py_func is not dispatcher.py_func:
-        raise Unsupported(f"{kind}({dispatcher.__name__}): functools.wraps gave the function the attributes of a "
-                          "compiled one, and Numba takes it for that; leave functools.wraps out, or set only __name__ "
-                          "and __doc__")
+        raise located(Unsupported(
+            f"{kind}({dispatcher.__name__}): functools.wraps gave the function the attributes of a compiled one, and "
+            "Numba takes it for that; leave functools.wraps out, or set only __name__ and __doc__"), dispatcher.py_func)
     for parameter in inspect.signature(dispatcher.py_func).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise Unsupported(f"{kind}({dispatcher.__name__}): the parameter {parameter} is neither an ordinary nor a "
-                              "positional one; differentiate a function that lists its parameters")
+            raise located(Unsupported(
+                f"{kind}({dispatcher.__name__}): the parameter {parameter} is neither an ordinary nor a positional "
+                "one; differentiate a function that lists its parameters"), dispatcher.py_func)
     return dispatcher
-
-
-def refuse_without_jit(name: str) -> None:
-    if config.DISABLE_JIT:
-        raise Unsupported(f"{name} needs compiled code, and NUMBA_DISABLE_JIT is set: unset it")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""Valgrind finds nothing in derivatives of a sample of the pool: no access outside of memory, no use of what was not set.
+"""Valgrind finds nothing in derivatives of a sample of the pool: no access outside of memory, no use of unset memory.
 
-To look at a program of your own, write it like `MODULE` below, run it once, and run it again under Valgrind with the same
-environment: the second run takes the machine code from Numba's cache, since compiling under Valgrind takes minutes.
+To look at a program of your own, write it like `MODULE` below, run it once, and run it again under Valgrind with the
+same environment: the second run takes the machine code from Numba's cache, since compiling under Valgrind takes long.
 Valgrind 3.19 knows no AVX-512, so code is made for an older processor. CPython itself reads beyond short strings; what
 counts is what compiled code is part of: Valgrind has no name (`???`) for it.
 """

@@ -32,6 +32,8 @@ def test_case(answers: dict[str, dict], name: str) -> None:
     classes = case.error if isinstance(case.error, tuple) else (case.error,)
     assert {c.__name__ for c in classes} & set(answer["class"]), f"{answer['class']}: {answer['message']}"
     assert re.search(case.words, answer["message"], re.S), answer["message"]
+    if {"NoDerivative", "Unsupported"} & set(answer["class"]):
+        assert re.search(r"\n  .+\.py:\d+, in \S", answer["message"]), "a refusal says where"
 
 
 def test_there_are_enough() -> None:

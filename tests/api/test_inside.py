@@ -253,7 +253,8 @@ def test_without_jit(tmp_path):
             "    print(error)\n")
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     output = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    assert output.stdout == "9.0\ngrad(<lambda>) needs compiled code, and NUMBA_DISABLE_JIT is set: unset it\n"
+    assert output.stdout == ("9.0\ngrad(<lambda>) needs compiled code, and NUMBA_DISABLE_JIT is set: unset it\n\n"
+                             "  <string>:2, in <lambda>\n")
 
 
 def test_machine_code_shares_no_run_time_functions() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -75,7 +76,8 @@ def check(program: Program, inputs: int) -> Verdict:
             warnings.simplefilter("ignore")
             return _check(function(program), inputs)
     except (nd.NoDerivative, nd.Unsupported) as refusal:
-        return Verdict("refused", str(refusal))
+        has_line = re.search(r"^  <fuzz \d+>:\d+, in ", str(refusal), re.M)
+        return Verdict("refused" if has_line else "no line", str(refusal))
     except nd.EngineError as bug:
         return Verdict("engine", str(bug))
     except (errors.NumbaError, SyntaxError) as error:
