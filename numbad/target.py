@@ -35,6 +35,7 @@ from numba.np.ufunc.gufunc import GUFunc
 from numba.stencils.stencil import StencilFunc
 
 from numbad.errors import EngineError, Unsupported
+from numbad.ranges import counted
 
 NAME = "numbad"
 _TWIN = "__numbad_twin__"
@@ -117,6 +118,10 @@ class Context(cpu.CPUContext):
         # become machine code.
         rtsys.initialize(registry.cpu_target.target_context)
         super().load_additional_registries()
+
+    def insert_func_defn(self, defns):
+        super().insert_func_defn([(counted(impl, sig), func, sig) if func == "iternext" else (impl, func, sig)
+                                  for impl, func, sig in defns])
 
     def insert_user_function(self, func, fndesc, libs=()):
         for library in libs:
