@@ -19,6 +19,7 @@ from numbad.passes.derivative import runtime
 from numbad.passes.derivative.facts import Facts, Task, gather
 from numbad.passes.derivative.fence import check
 from numbad.passes.derivative.forward import write_forward
+from numbad.passes.derivative.hoisting import hoist
 from numbad.passes.derivative.plan import Options, Plan
 from numbad.passes.derivative.reverse import write_reverse
 from numbad.passes.ir.function import Function, Module
@@ -58,6 +59,8 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     if task.mode == "forward":
         derivative = write_forward(facts, PLACEHOLDER)
     else:
+        if options.hoist:
+            hoist(facts)
         derivative, plans = write_reverse(facts, PLACEHOLDER, options)
     between("write", module)
     _keep_only(module, derivative)

@@ -70,6 +70,14 @@ class Facts:
         return pointer not in self.memory.counted and bool(node.roots) \
             and all(isinstance(root, Argument) for root in node.roots) and node not in self._handed_back
 
+    def may_overlap(self, one: Node, other: Node) -> bool:
+        """Some memory may belong to both: nodes lie apart, but for what the caller handed over."""
+        if one is other:
+            return True
+        if not (_is_callers(one) and _is_callers(other)):
+            return False
+        return not self.task.disjoint or "unknown" in one.roots or "unknown" in other.roots
+
     @cached_property
     def _handed_back(self) -> set[Node]:
         found: set[Node] = set()
@@ -110,6 +118,10 @@ class Facts:
         if self.shadow_parameters(function):
             return True
         return any(self.activity.is_active(i) or self.activity.is_shadowed(i) for i in function.instructions)
+
+
+def _is_callers(node: Node) -> bool:
+    return any(isinstance(root, Argument) or root == "unknown" for root in node.roots)
 
 
 def gather(module: Module, task: Task) -> Facts:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numbad.passes.derivative.needs import Base, Count, Item, Iteration, Shadow, Snapshot, Trips
+from numbad.passes.derivative.needs import Bank, Base, Count, Edge, Item, Iteration, Length, Shadow, Snapshot, Trips
 from numbad.passes.derivative.plan import Plan, item_type
 from numbad.passes.derivative.tape import place_in_array
 from numbad.passes.diagnostics import Bug
-from numbad.passes.ir.builder import Builder
+from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.instructions import GetElementPtr, Instruction, Phi
 from numbad.passes.ir.types import I64, size_of
 from numbad.passes.ir.values import Value, integer
@@ -46,16 +46,17 @@ class Lookup:
         return self._known[item]
 
     def _parts(self, item: Item) -> list[Item]:
-        if self.plan.is_indexed(item):
-            loop = self.plan.level(item)
-            assert loop is not None
-            return [Base(loop), Trips(loop), Iteration(loop)]
+        bank = self.plan.bank(item)
+        if bank is not None:
+            return [Base(bank), self._length(bank), Iteration(bank.loop)]
         if item not in self.plan.recomputed:
             return []
         if isinstance(item, Count):
             return [self.plan.laws[item.loop].start, self.plan.laws[item.loop].bound]
         if isinstance(item, Snapshot):
             return [item.call.arguments[item.position]]
+        if isinstance(item, Edge):
+            return [self.plan.conditions[item.block].value]  # type: ignore[index]
         value = item.value if isinstance(item, Shadow) else item
         assert isinstance(value, Instruction)
         law = self.plan.affine.get(value)
@@ -81,8 +82,9 @@ class Lookup:
     def _write(self, item: Item) -> Value:
         if item in self.slots:
             return self.builder.load(item_type(item), self.slots[item])
-        if self.plan.is_indexed(item):
-            return self._indexed(item)
+        bank = self.plan.bank(item)
+        if bank is not None:
+            return self._indexed(item, bank)
         if item not in self.plan.recomputed:
             if not self.plan.is_free(item):
                 raise Bug(f"the plan of {self.plan.function} does not have {item}")
@@ -92,6 +94,9 @@ class Lookup:
             return self.builder.binary("sub", trips, integer(I64, 1))
         if isinstance(item, Snapshot):
             return self._known[item.call.arguments[item.position]]
+        if isinstance(item, Edge):
+            condition = self.plan.conditions[item.block]  # type: ignore[index]
+            return self.builder.select(self._known[condition.value], i32(condition.yes), i32(condition.no))
         value = item.value if isinstance(item, Shadow) else item
         assert isinstance(value, Instruction)
         if value in self.plan.affine:
@@ -102,12 +107,15 @@ class Lookup:
             twin.flags = ()
         return self.builder.insert(twin)
 
-    def _indexed(self, item: Item) -> Value:
-        loop, type = self.plan.level(item), item_type(item)
-        assert loop is not None
-        place = place_in_array(self.builder, self._known[Base(loop)], self._known[Trips(loop)],
-                               self.plan.record(loop).offsets[item], self.plan.kind(item), type,
-                               self._known[Iteration(loop)])
+    @staticmethod
+    def _length(bank: Bank) -> Item:
+        return Length(bank) if bank.is_shared else Trips(bank.loop)
+
+    def _indexed(self, item: Item, bank: Bank) -> Value:
+        type = item_type(item)
+        place = place_in_array(self.builder, self._known[Base(bank)], self._known[self._length(bank)],
+                               self.plan.banks[bank].offsets[item], self.plan.kind(item), type,
+                               self._known[Iteration(bank.loop)])
         value = self.builder.load(type, place, align=min(8, size_of(type)))
         self.records.append(value)
         return value

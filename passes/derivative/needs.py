@@ -63,20 +63,40 @@ class Iteration:
 
 
 @dataclass(frozen=True)
-class Base:
-    """Where the arrays of a loop with a known trip count are."""
+class Bank:
+    """Arrays on the tape, indexed by the iteration of a loop with a known trip count, allocated at the entry of `home`:
+    the loop itself, or one around it in whose iterations the items do not vary."""
 
     loop: Loop
+    home: Loop
+
+    @property
+    def is_shared(self) -> bool:
+        return self.home is not self.loop
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where the arrays of a bank are."""
+
+    bank: Bank
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long the arrays of a shared bank are."""
+
+    bank: Bank
 
 
 @dataclass(frozen=True)
 class Trips:
-    """How long the arrays of a loop with a known trip count are."""
+    """How long the arrays of the loop's own bank are."""
 
     loop: Loop
 
 
-Item = Value | Shadow | Edge | Count | Snapshot | Iteration | Base | Trips
+Item = Value | Shadow | Edge | Count | Snapshot | Iteration | Base | Length | Trips
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.duals import new_function
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Count, Edge, Item, Iteration, Needs, Shadow, Trips, Way
+from numbad.passes.derivative.needs import Bank, Count, Edge, Item, Iteration, Length, Needs, Shadow, Trips, Way
 from numbad.passes.derivative.plan import Options, Plan, item_type
 from numbad.passes.derivative.scopes import separate_records
 from numbad.passes.derivative.sweep import ForwardSweep, Slots
@@ -348,12 +348,11 @@ class ReverseSweep:
         if loop is not None and predecessor in loop.blocks:
             place = self.slots[Iteration(loop)]
             self.builder.store(self.builder.binary("sub", self.builder.load(I64, place), i64(1)), place)
-            if loop not in self.plan.trips:
-                self.pop(loop)
-        elif loop is not None and loop in self.plan.trips:
-            trips = self.builder.load(I64, self.slots[Trips(loop)])
-            bytes = self.builder.binary("mul", trips, i64(self.plan.record(loop).size))
-            self._pop(bytes, loop)
+            self.pop(loop)
+        elif loop is not None:
+            for bank in reversed(self.plan.banks_at(loop)):
+                length = self.lookup(Length(bank) if bank.is_shared else Trips(loop))
+                self._pop(self.builder.binary("mul", length, i64(self.plan.banks[bank].size)), bank)
         left = self._left(way, block)
         for ended in reversed(left):
             self.reenter(ended)
@@ -367,10 +366,9 @@ class ReverseSweep:
         self.lookup.forget()
         last = self.lookup(Count(loop))
         self.builder.store(last, self.slots[Iteration(loop)])
-        if loop not in self.plan.trips:
-            self.pop(loop)
-            return
-        self.builder.store(self.builder.binary("add", last, i64(1)), self.slots[Trips(loop)])
+        self.pop(loop)
+        if self.plan.has_own_bank(loop):
+            self.builder.store(self.builder.binary("add", last, i64(1)), self.slots[Trips(loop)])
 
     def pop(self, loop: Loop | None) -> None:
         """Take a loop's record back from the tape into the slots."""
@@ -384,6 +382,6 @@ class ReverseSweep:
             self.lookup.records.append(kept)
             self.builder.store(kept, self.slots[item])
 
-    def _pop(self, bytes: Value, loop: Loop | None) -> Value:
+    def _pop(self, bytes: Value, what: Loop | Bank | None) -> Value:
         pop = tape_function(self.facts.module, "pop")
-        return self.builder.call(pop, [self.tape, bytes, i64(self.plan.kind(loop))])
+        return self.builder.call(pop, [self.tape, bytes, i64(self.plan.kind(what))])

@@ -24,7 +24,7 @@ from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Base, Count, Edge, Item, Iteration, Shadow, Snapshot, Trips
+from numbad.passes.derivative.needs import Bank, Base, Count, Edge, Item, Iteration, Length, Shadow, Snapshot, Trips
 from numbad.passes.derivative.plan import Plan, item_type
 from numbad.passes.derivative.tape import TAPE, array_bytes, place_in_array, tape_function
 from numbad.passes.diagnostics import Bug
@@ -45,13 +45,13 @@ class Slots(dict[Item, Value]):
     def __init__(self, plan: Plan, stack: Stack):
         super().__init__()
         for item in plan.stored:
-            if not plan.is_indexed(item):
+            if plan.bank(item) is None:
                 self[item] = stack.place(item_type(item), "slot")
         for loop in plan.loops.loops:
             if loop not in plan.needs.inert_loops:
                 self[Iteration(loop)] = stack.place(I64, "iteration")
-        for loop in plan.trips:
-            self[Trips(loop)] = stack.place(I64, "trips")
+            if plan.has_own_bank(loop):
+                self[Trips(loop)] = stack.place(I64, "trips")
 
 
 class ForwardSweep:
@@ -70,7 +70,8 @@ class ForwardSweep:
         self.live = set(facts.live[function])
         self.records: list[Instruction] = []  # accesses to the tape
         self.counts: dict[Loop, Phi] = {}
-        self.arrays: dict[Loop, tuple[Value, Value]] = {}  # of loops with a known trip count: where, how long
+        self.arrays: dict[Bank, tuple[Value, Value]] = {}  # where, how long
+        self.absurd: dict[Bank, Value] = {}  # of shared banks: no memory is large enough, should the loop be entered
         self.turn = Block("turn")
         self.returns = facts.returns(function, split)
         self._at_close: list[Callable[[], None]] = []
@@ -252,14 +253,13 @@ class ForwardSweep:
             self.keep_item(Shadow(value), self.duals.of(value)[0])
 
     def keep_item(self, item: Item, value: Value) -> None:
-        if not self.plan.is_indexed(item):
+        bank = self.plan.bank(item)
+        if bank is None:
             self.builder.store(value, self.slots[item])
             return
-        loop = self.plan.level(item)
-        assert loop is not None
-        base, trips = self.arrays[loop]
-        place = place_in_array(self.builder, base, trips, self.plan.record(loop).offsets[item], self.plan.kind(item),
-                               value.type, self.counts[loop])
+        base, length = self.arrays[bank]
+        place = place_in_array(self.builder, base, length, self.plan.banks[bank].offsets[item], self.plan.kind(item),
+                               value.type, self.counts[bank.loop])
         self.records.append(self.builder.store(value, place, align=min(8, size_of(value.type))))
 
     def behind_phis(self, block: Block) -> None:
@@ -313,8 +313,9 @@ class ForwardSweep:
         back = self.needs.loop_of_header(target)
         if back is not None and source in back.blocks:
             ending.append(back)
-        entering = back if back in self.plan.trips and back not in ending else None
-        if not leaves and entering is None and not any(map(self.is_pushed, ending)):
+        banks = self.plan.banks_at(back) if back is not None and back not in ending else []
+        missing = [bank for bank in self.absurd if bank.loop is back] if back not in ending else []
+        if not leaves and not banks and not missing and not any(map(self.is_pushed, ending)):
             return None
         start = self.target.append(Block(f"{source.name}.{target.name}"))
         self.builder.at_end(start)
@@ -323,18 +324,28 @@ class ForwardSweep:
                 self.push(loop)
             if loop is not back and Count(loop) in self.plan.stored:
                 self.keep_item(Count(loop), self.counts[loop])
-        if entering is not None:
-            trips = self.plan.trips[entering].write(self.builder, self.copier.values)
-            bytes = array_bytes(self.builder, trips, self.plan.record(entering).size)
-            self.arrays[entering] = self.memory("push", bytes, i64(self.plan.kind(entering))), trips
-            self.keep_item(Base(entering), self.arrays[entering][0])
+        for bank in missing:
+            self.fail_if(self.absurd[bank])
+        for bank in banks:
+            self.allocate_bank(bank)
         self.copier.edges[source, target] = self.builder.block
         self.builder.branch(self.copier.first[target])
         return start
 
+    def allocate_bank(self, bank: Bank) -> None:
+        length = self.plan.laws[bank.loop].write(self.builder, self.copier.values)
+        if bank.is_shared:  # the loop itself may not be entered: then the formula gives anything
+            less = self.builder.binary("sub", length, i64(1))
+            self.absurd[bank] = self.builder.compare("icmp", "ugt", less, i64(1 << 47))
+            length = self.builder.select(self.absurd[bank], i64(1), length)
+            self.keep_item(Length(bank), length)
+        bytes = array_bytes(self.builder, length, self.plan.banks[bank].size)
+        self.arrays[bank] = self.memory("push", bytes, i64(self.plan.kind(bank))), length
+        self.keep_item(Base(bank), self.arrays[bank][0])
+
     def is_pushed(self, loop: Loop) -> bool:
         """Each iteration of the loop pushes a record."""
-        return bool(self.plan.record(loop).size) and loop not in self.plan.trips
+        return bool(self.plan.record(loop).size)
 
     def push(self, loop: Loop | None) -> None:
         record = self.plan.record(loop)

@@ -182,14 +182,25 @@ def long_product_in_a_callee(x, n, depth):
     return long_product_in_a_callee(x, n, depth - 1) * x
 
 
+@njit
+def pairs_without_end(x, n):
+    total = 0.0
+    for i in range(3):
+        for j in range(n):
+            total += math.sin(x[j % 2] * x[j % 2]) * x[i]
+        x[0] *= 2.0
+    return total
+
+
 @pytest.mark.parametrize("call", [
+    lambda n: nd.grad(pairs_without_end)(np.ones(3), n << 10),
     lambda n: nd.grad(long_product)(0.5, n),
     lambda n: nd.vjp(long_product)((0.5, n), 1.0),
     lambda n: nd.autodiff(long_product, "reverse")(nd.Active(0.5), nd.Const(n)),
     lambda n: nd.grad(long_product_in_a_callee)(0.5, n, 2),
     lambda n: nd.grad(nd.grad(long_product))(0.5, n),
     lambda n: caught(n),
-], ids="grad vjp autodiff callee second inside".split())
+], ids="shared grad vjp autodiff callee second inside".split())
 def test_no_memory_for_the_tape(call):
     """More than any machine has: an exception, and everything goes on."""
     with pytest.raises(MemoryError):

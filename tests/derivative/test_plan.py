@@ -44,8 +44,8 @@ define i32 @f(ptr %result, ptr %error, double %x, double %k) {
   %square = fmul double %x, %x                            ; again
   %sine = call double @llvm.sin.f64(double %square)       ; stored
   %power = call double @llvm.exp.f64(double %k)           ; stored
-  %product = fmul double %sine, %power
-  %sum = fadd double %product, %k                         ; stored
+  %product = fmul double %sine, %power                    ; again
+  %sum = fadd double %product, %k                         ; again
   %shifted = fsub double %sine, %k                        ; again
   %further = fmul double %sum, %shifted                   ; again
   %last = fmul double %further, %sine
@@ -183,7 +183,7 @@ def test_everything_that_is_needed_can_be_had(text: str, options: Options) -> No
     assert all(map(known, plan.needs.items()))
     for item in plan.recomputed:
         assert all(map(known, plan._parts(item) or [])), item  # noqa: SLF001
-    placed = [item for record in plan.records.values() for item in record.offsets]
+    placed = [item for record in (*plan.records.values(), *plan.banks.values()) for item in record.offsets]
     assert len(placed) == len(plan.stored) and set(placed) == set(plan.stored)
 
 
@@ -191,13 +191,21 @@ def test_everything_that_is_needed_can_be_had(text: str, options: Options) -> No
 
 
 def test_floats_are_stored_if_they_must_not_be_computed_again() -> None:
-    plan = planned(Notes(STRAIGHT, *KINDS), Options(recompute_floats=False))
+    plan = planned(Notes(STRAIGHT, *KINDS), Options(weigh=False))
     assert stored_names(plan) == {"%square", "%sine", "%power", "%sum", "%shifted", "%further"}
+
+
+def test_what_is_dear_is_stored_and_what_is_cheap_computed_again() -> None:
+    """The sine is kept although its argument is at hand; an absolute value is not."""
+    plan = planned(Notes(STRAIGHT, *KINDS))
+    assert "%sine" in stored_names(plan) and "%square" not in stored_names(plan)
+    cheap = planned(Notes(STRAIGHT.replace("@llvm.sin.f64", "@llvm.fabs.f64"), *KINDS))
+    assert "%sine" not in stored_names(cheap)
 
 
 def test_loads_are_stored_if_they_must_not_be_repeated() -> None:
     plan = planned(Notes(NEST, *KINDS), Options(repeat_loads=False))
-    assert stored_names(plan) == {"%length", "%part", "%a", "%row"}
+    assert stored_names(plan) == {"%part", "%a", "%row"} and spelt(plan.stored, Count) == {"%inner"}
 
 
 def test_loops_are_counted_at_run_time_if_they_must_be() -> None:

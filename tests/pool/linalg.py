@@ -289,3 +289,48 @@ def gram_schmidt(a):
         size = np.sqrt(np.sum(a[:, j] ** 2))
         a[:, j] /= size
     return a[:, 1] * 2.0 + a[0, 2]
+
+
+# --- a triangle of an array is written while the rest of it is read --------------------------------------------------
+
+
+@entry(args=lambda rng: (rng.normal(size=(4, 4)) + 3.0 * np.eye(4), rng.normal(size=4)))
+def solved_by_columns(a, x):
+    """Forwards by the lower triangle, then backwards by the upper one: what is read lies before or behind the rest."""
+    n = x.size
+    for j in range(n):
+        x[j] /= a[j, j]
+        for i in range(j + 1, n):
+            x[i] -= a[i, j] * x[j] * x[j]
+    for j in range(n - 1, -1, -1):
+        x[j] /= a[j, j]
+        for i in range(j - 1, -1, -1):
+            x[i] -= a[i, j] * x[j] * x[j]
+    return x
+
+
+@entry(args=lambda rng: (rng.normal(size=6),))
+def written_where_it_is_read(x):
+    """The first place that each row writes is the one that it reads; and one that comes round to it."""
+    n = x.size
+    for j in range(n):
+        for i in range(j, n):
+            x[i] = x[i] * 0.5 + np.sin(x[j] * x[j])
+    for j in range(1, n):
+        for i in range(j - 1, n):
+            x[i] = x[i] * 0.5 + np.cos(x[j] * x[j])
+    for j in range(n):
+        for i in range(n):
+            x[(j + i + 1) % n] += x[j] * x[j] * 0.1
+    return x
+
+
+@entry(args=lambda rng: (rng.normal(size=8),))
+def views_that_overlap(x):
+    """One array under two names, one place apart: what one writes the other reads an iteration later."""
+    ahead, behind = x[1:], x[:-1]
+    for i in range(1, behind.size):
+        for j in range(i, ahead.size):
+            ahead[j] -= behind[i] * behind[i] * 0.1
+            behind[j] += ahead[0] * ahead[0] * 0.1
+    return x

@@ -350,3 +350,89 @@ def adaptive_euler(y, rate):
         if t + h > 1.0:
             h = 1.0 - t
     return y
+
+
+# --- values that vary in some of the loops around them only ----------------------------------------------------------
+
+
+@entry(args=lambda rng: (rng.normal(size=4), rng.normal(size=4), 3))
+def pair_forces(p, v, steps):
+    """Positions change between the steps and are read for each pair within one."""
+    a = np.empty_like(p)
+    for _ in range(steps):
+        for i in range(p.size):
+            a[i] = 0.0
+            for j in range(p.size):
+                d = p[j] - p[i]
+                a[i] += d / (d * d + 0.5) ** 1.5
+        for i in range(p.size):
+            v[i] += 0.1 * a[i]
+            p[i] += 0.1 * v[i]
+    return np.sum(p * p) + np.sum(v * v)
+
+
+@entry(args=lambda rng: (rng.normal(size=3), rng.normal(size=4), 2))
+def pairs_in_three_loops(x, y, steps):
+    total = 0.0
+    for _ in range(steps):
+        for i in range(x.size):
+            for j in range(y.size):
+                for k in range(x.size):
+                    total += math.exp(0.1 * x[k] * y[j]) * x[i] * (total + 1.0) * 0.01
+        for j in range(y.size):
+            y[j] = y[j] * y[j] + 0.1 * total
+    return total
+
+
+@entry(args=lambda rng: (np.array([0.4, -0.3, 0.9, -1.2]), np.array([0.3, 0.2, -0.4])))
+def pairs_of_some(x, y):
+    """The inner loop runs for some rows, and in it some columns count."""
+    total = 1.0
+    for i in range(x.size):
+        if x[i] > 0.0:
+            for j in range(y.size):
+                if y[j] * total > 0.1:
+                    total += np.sin(y[j] * y[j]) * x[i] * total
+        y[0] *= 1.0 + x[i] * x[i]
+    return total
+
+
+@entry(args=lambda rng: (rng.normal(size=(2, 4)), 3))
+def pairs_of_swapped_rows(x, steps):
+    """What is read changes from row to row, by the exchange of the two arrays alone."""
+    a, b = x[0].copy(), x[1].copy()
+    total = 0.0
+    for _ in range(steps):
+        for j in range(a.size):
+            total += a[j] * a[j] * b[j]
+        a, b = b, a
+        a[0] *= total
+    return total
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 0.3))
+def pairs_written_between(x, c):
+    """Each row writes one of the places that the next row reads."""
+    total = 0.0
+    for i in range(x.size):
+        for j in range(x.size):
+            total += x[j] * x[j] * c
+        x[(i + 2) % x.size] = np.sin(total)
+    return total
+
+
+@entry(args=lambda rng: (rng.normal(size=4), -3))
+def rows_of_no_length(x, n):
+    """The inner loop never runs: its trip count is no number that makes sense."""
+    total = 0.0
+    for i in range(x.size):
+        j = 0
+        while j < n:
+            total += x[j] * x[j] * x[j]
+            j += 1
+        k = n
+        while k > 0:
+            total += x[k] * x[k]
+            k -= 1
+        total += x[i] * x[i]
+    return total
