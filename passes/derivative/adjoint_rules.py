@@ -11,13 +11,13 @@ from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import scaled
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Shadow, Snapshot, elementary_rule
+from numbad.passes.derivative.needs import Count, Scratch, Shadow, Snapshot, elementary_rule
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Call, ExtractValue, InsertValue, Instruction, Load, Store
 from numbad.passes.ir.types import I1, I8, I64, VOID, FloatType, VectorType, size_of
-from numbad.passes.ir.values import ConstantAggregate, ConstantInt, Value, integer, zero
+from numbad.passes.ir.values import ConstantAggregate, ConstantFloat, ConstantInt, Value, integer, zero
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.algebra import Term
@@ -156,10 +156,20 @@ class AdjointRules:
 
     def load(self, i: Load) -> None:
         """*p.shadow += x.bar"""
+        if self.lookup.plan.bank(Scratch(i)) is not None:
+            self.lookup.put(Scratch(i), self.adjoints.take(i))
+            return
         shadow, x_bar = self.lookup(Shadow(i.pointer)), self.adjoints.take(i)
         align = min(i.align, size_of(i.type.scalar))
         sum = self.builder.binary("fadd", self.builder.load(i.type, shadow, align=align), x_bar)
         self.builder.store(sum, shadow, align=align)
+
+    def add_row(self, i: Load) -> None:
+        """*p.shadow += x.bar for all iterations of the loop that is left, from the scratch row of the load."""
+        trips = self.builder.binary("add", self.lookup(Count(self.lookup.plan.level(i))), integer(I64, 1))  # type: ignore[arg-type]
+        row, shadow = self.lookup.place(Scratch(i)), self.lookup(Shadow(i.pointer))
+        one = ConstantFloat(i.type, "1.000000e+00")
+        self.builder.call_symbol(f"numbad.adjoint.axpy.{i.type}", VOID, [trips, one, row, shadow, integer(I64, 1)])
 
     def store(self, i: Store) -> None:
         """v.bar += *p.shadow;  *p.shadow = 0. What was there before has no influence on what comes after."""

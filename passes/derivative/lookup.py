@@ -25,6 +25,7 @@ class Lookup:
         self.plan, self.builder, self.slots, self.free = plan, builder, slots, free
         self._known: dict[Item, Value] = {}
         self.records: list[Instruction] = []  # accesses to the tape
+        self.scratch: list[Instruction] = []  # those that change it
 
     def forget(self) -> None:
         """A new reverse block starts."""
@@ -84,7 +85,7 @@ class Lookup:
             return self.builder.load(item_type(item), self.slots[item])
         bank = self.plan.bank(item)
         if bank is not None:
-            return self._indexed(item, bank)
+            return self._indexed(item)
         if item not in self.plan.recomputed:
             if not self.plan.is_free(item):
                 raise Bug(f"the plan of {self.plan.function} does not have {item}")
@@ -111,11 +112,20 @@ class Lookup:
     def _length(bank: Bank) -> Item:
         return Length(bank) if bank.is_shared else Trips(bank.loop)
 
-    def _indexed(self, item: Item, bank: Bank) -> Value:
-        type = item_type(item)
-        place = place_in_array(self.builder, self._known[Base(bank)], self._known[self._length(bank)],
-                               self.plan.banks[bank].offsets[item], self.plan.kind(item), type,
-                               self._known[Iteration(bank.loop)])
+    def place(self, item: Item) -> Value:
+        """Where an item of a bank lies in this iteration."""
+        bank = self.plan.bank(item)
+        assert bank is not None
+        base, length, iteration = map(self, (Base(bank), self._length(bank), Iteration(bank.loop)))
+        return place_in_array(self.builder, base, length, self.plan.banks[bank].offsets[item], self.plan.kind(item),
+                              item_type(item), iteration)
+
+    def put(self, item: Item, value: Value) -> None:
+        """Change what an item of a bank is in this iteration."""
+        self.scratch.append(self.builder.store(value, self.place(item), align=min(8, size_of(value.type))))
+
+    def _indexed(self, item: Item) -> Value:
+        type, place = item_type(item), self.place(item)
         value = self.builder.load(type, place, align=min(8, size_of(type)))
         self.records.append(value)
         return value

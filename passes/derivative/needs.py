@@ -90,13 +90,20 @@ class Length:
 
 
 @dataclass(frozen=True)
+class Scratch:
+    """A place for the adjoint of a load in each iteration, until the loop is over (see `stencils`)."""
+
+    load: Load
+
+
+@dataclass(frozen=True)
 class Trips:
     """How long the arrays of the loop's own bank are."""
 
     loop: Loop
 
 
-Item = Value | Shadow | Edge | Count | Snapshot | Iteration | Base | Length | Trips
+Item = Value | Shadow | Edge | Count | Snapshot | Iteration | Base | Length | Scratch | Trips
 
 
 @dataclass(frozen=True)

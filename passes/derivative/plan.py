@@ -32,11 +32,13 @@ from numbad.passes.derivative.needs import (
     Iteration,
     Length,
     Needs,
+    Scratch,
     Shadow,
     Snapshot,
     Trips,
     elementary_rule,
 )
+from numbad.passes.derivative.stencils import put_off
 from numbad.passes.derivative.variation import Variation
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load, Phi
@@ -63,6 +65,7 @@ class Options:
     count_trips: bool = True
     hoist: bool = True
     share: bool = True
+    put_off: bool = True
 
 
 def item_type(item: Item) -> Type:
@@ -73,6 +76,8 @@ def item_type(item: Item) -> Type:
             return I32
         case Snapshot() | Base():
             return PTR
+        case Scratch(load=load):
+            return load.type
         case Iteration() | Trips() | Length() | Count():
             return I64
     return item.type
@@ -117,6 +122,7 @@ class Plan:
         self._bank: dict[Item, Bank] = {}
         for item in list(self.stored):
             self._keep(item, self._home(item))
+        self.put_off = self._put_off()
         for loop in reversed(self.loops.loops):  # inner before outer, which keep where the arrays of the inner are
             for bank in self.banks_at(loop):
                 for item in (Base(bank), Length(bank)) if bank.is_shared else (Base(bank),):
@@ -147,13 +153,25 @@ class Plan:
         """The outermost loop around an item's own in which neither the item nor the trip count varies."""
         home = self.level(item)
         law = self.laws.get(home)  # type: ignore[arg-type]
-        if home is None or law is None or not self.options.share or not isinstance(item, Instruction):
+        if home is None or law is None or not self.options.share or not isinstance(item, (Instruction, Scratch)):
             return home
-        varies = self.variation.loops(item)
+        varies = self.variation.loops(item) if isinstance(item, Instruction) else frozenset()
         while home.parent is not None and home.parent not in varies \
                 and invariant(law.start, home.parent) and invariant(law.bound, home.parent):
             home = home.parent
         return home
+
+    def _put_off(self) -> dict[Loop, list[Load]]:
+        """Per loop the loads whose adjoints wait in scratch rows; these are allocated once, outside of all loops."""
+        found: dict[Loop, list[Load]] = {}
+        for load in put_off(self.facts, self.function, self.laws) if self.options.put_off else ():
+            item, loop = Scratch(load), self.level(load)
+            home = self._home(item)
+            if loop is not None and home is not None and home.parent is None:
+                self.stored[item] = None
+                self._keep(item, home)
+                found.setdefault(loop, []).append(load)
+        return found
 
     def bank(self, item: Item) -> Bank | None:
         """The bank of an item that has a place for each iteration of its loop."""
@@ -173,6 +191,8 @@ class Plan:
                 return self.level(value)
             case Snapshot(call=call):
                 return self.level(call)
+            case Scratch(load=load):
+                return self.level(load)
             case Edge(block=block):
                 return None if block is None else self.loops.innermost[block]
             case Count(loop=loop):
@@ -339,6 +359,8 @@ def _spell(item: Item) -> str:
             return f"the count of {loop.header}"
         case Base(bank=bank):
             return f"the address of the arrays of {bank.loop.header}"
+        case Scratch(load=load):
+            return f"(scratch for the adjoint of {load})"
         case Length(bank=bank):
             return f"the length of the arrays of {bank.loop.header}"
         case Snapshot(call=call, position=position):

@@ -172,7 +172,7 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
     remove_unreachable(function)  # what leads to exceptions that are caught where the entry calls itself
     _drop_unused_tape(function, forward.tape)
     function.name_values()
-    separate_records(function, [*forward.records, *sweep.lookup.records])
+    separate_records(function, [*forward.records, *sweep.lookup.records], sweep.lookup.scratch)
     return function
 
 
@@ -204,7 +204,7 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     sweep.write(forward.returns, builder.ret)
     stack.close()
     reverse.name_values()
-    separate_records(reverse, sweep.lookup.records)
+    separate_records(reverse, sweep.lookup.records, sweep.lookup.scratch)
 
 
 def _drop_unused_tape(function: Function, tape: Value) -> None:
@@ -350,6 +350,9 @@ class ReverseSweep:
             self.builder.store(self.builder.binary("sub", self.builder.load(I64, place), i64(1)), place)
             self.pop(loop)
         elif loop is not None:
+            self.lookup.forget()  # what is used behind a loop keeps LLVM from vectorising it
+            for load in self.plan.put_off.get(loop, ()):
+                self.rules.add_row(load)
             for bank in reversed(self.plan.banks_at(loop)):
                 length = self.lookup(Length(bank) if bank.is_shared else Trips(loop))
                 self._pop(self.builder.binary("mul", length, i64(self.plan.banks[bank].size)), bank)

@@ -8,6 +8,8 @@ Unsure  (a call that may write anything, arguments that may overlap) it is writt
 from __future__ import annotations
 
 from numbad.passes.analysis.addresses import Addresses
+from numbad.passes.analysis.distinct import distinct, root
+from numbad.passes.analysis.induction import invariant
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import Node
 from numbad.passes.derivative.facts import Facts
@@ -44,8 +46,13 @@ class Writes:
 
     def _passes_by(self, load: Load, writes: list[Instruction]) -> bool:
         return len(writes) <= MANY and all(
-            isinstance(i, Store) and self.addresses.never_meet(
-                (load.pointer, load.type), (i.pointer, i.value.type), self.loop) for i in writes)
+            isinstance(i, Store) and (self._distinct(load, i) or self.addresses.never_meet(
+                (load.pointer, load.type), (i.pointer, i.value.type), self.loop)) for i in writes)
+
+    def _distinct(self, load: Load, store: Store) -> bool:
+        """They lead into different objects, and each stays with its own as long as the loop runs."""
+        return all(invariant(root(i.pointer), self.loop) for i in (load, store)) \
+            and distinct(load.pointer, store.pointer, self.addresses.loops)
 
 
 def _written_by(i: Instruction) -> list[Value] | None:

@@ -436,3 +436,84 @@ def rows_of_no_length(x, n):
             k -= 1
         total += x[i] * x[i]
     return total
+
+
+# --- stencils: loads of neighbours, whose adjoints are added row by row ----------------------------------------------
+
+
+@entry(args=lambda rng: (rng.normal(size=7), 3))
+def smoothed_between_two_buffers(x, steps):
+    a, b = x.copy(), x.copy()
+    for _ in range(steps):
+        for i in range(1, a.size - 1):
+            b[i] = a[i] + 0.2 * (a[i - 1] - 2.0 * a[i] + a[i + 1]) * a[i]
+        a, b = b, a
+    return np.sum(a * a)
+
+
+@entry(args=lambda rng: (rng.normal(size=(5, 6)), 2))
+def heat_on_a_plate(u, steps):
+    a, b = u.copy(), u.copy()
+    for _ in range(steps):
+        for i in range(1, a.shape[0] - 1):
+            for j in range(1, a.shape[1] - 1):
+                b[i, j] = a[i, j] + 0.2 * (a[i - 1, j] + a[i + 1, j] + a[i, j - 1] + a[i, j + 1] - 4.0 * a[i, j])
+        a, b = b, a
+    return np.sum(a * a * a)
+
+
+@entry(args=lambda rng: (rng.normal(size=6), 2))
+def smoothed_in_place(x, steps):
+    """What one iteration writes the next one reads: nothing can be put off."""
+    for _ in range(steps):
+        for i in range(1, x.size - 1):
+            x[i] = 0.5 * x[i] * x[i - 1] + 0.25 * (x[i - 1] + x[i + 1])
+    return x
+
+
+@entry(args=lambda rng: (rng.normal(size=6), 4))
+def buffers_that_become_one(x, steps):
+    """From the third step on both names stand for one array."""
+    a, b = x.copy(), x.copy()
+    for t in range(steps):
+        for i in range(1, a.size - 1):
+            b[i] = a[i] * a[i] + 0.3 * (a[i - 1] + a[i + 1])
+        if t < 2:
+            a, b = b, a
+        else:
+            a = b
+    return np.sum(a) + b[2] * b[3]
+
+
+@entry(args=lambda rng: (rng.normal(size=9), 3))
+def rotated_buffers(x, steps):
+    a, b, c = x.copy(), np.sin(x), np.zeros_like(x)
+    for _ in range(steps):
+        for i in range(2, a.size - 2):
+            c[i] = 2.0 * b[i] - a[i] + 0.1 * (b[i - 2] + b[i - 1] + b[i + 1] + b[i + 2]) * b[i]
+        a, b, c = b, c, a
+    return np.sum(b * b)
+
+
+@entry(args=lambda rng: (rng.normal(size=8), rng.normal(size=3)))
+def filtered(x, w):
+    """Rows that shrink to nothing, and loads at the same place."""
+    total = 0.0
+    for k in range(x.size):
+        for i in range(k, x.size - 2):
+            total += w[0] * x[i] * x[i] + w[1] * x[i + 1] + w[2] * x[i + 2] * x[i]
+    return total
+
+
+@entry(args=lambda rng: (rng.normal(size=8), 0.2))
+def upwind(u, c):
+    """Loads that some iterations leave out, beside loads of all."""
+    new = np.zeros_like(u)
+    for i in range(1, u.size - 1):
+        flow = u[i] * (u[i + 1] - u[i - 1])
+        if u[i] > 0.0:
+            flow += u[i] * (u[i] - u[i - 1])
+        else:
+            flow -= max(u[i + 1], u[i]) * u[i]
+        new[i] = u[i] - c * flow
+    return new
