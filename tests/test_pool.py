@@ -38,8 +38,8 @@ def needs(*names: str) -> pytest.MarkDecorator:
 
 
 def is_daily(program: Entry) -> bool:
-    """In the default run: all pitfalls, and of the other themes every second program. Counting leaks takes long."""
-    return program.theme in ("pitfalls", "wrong_elsewhere") or (program.share(2) == 0 and not program.leaks)
+    """In the default run: all pitfalls, and of the other themes every third program. Counting leaks takes long."""
+    return program.theme in ("pitfalls", "wrong_elsewhere") or (program.share(3) == 0 and not program.leaks)
 
 
 def each(chosen: Callable[[Entry], bool] = lambda program: True, crossing: bool = False,

@@ -315,13 +315,13 @@ def written_where_it_is_read(x):
     n = x.size
     for j in range(n):
         for i in range(j, n):
-            x[i] = x[i] * 0.5 + np.sin(x[j] * x[j])
+            x[i] = x[i] * 0.5 + 0.1 * np.sin(x[j] * x[j])
     for j in range(1, n):
         for i in range(j - 1, n):
-            x[i] = x[i] * 0.5 + np.cos(x[j] * x[j])
+            x[i] = x[i] * 0.5 + 0.1 * np.cos(x[j] * x[j])
     for j in range(n):
         for i in range(n):
-            x[(j + i + 1) % n] += x[j] * x[j] * 0.1
+            x[(j + i + 1) % n] += x[j] * x[j] * 0.01
     return x
 
 
