@@ -6,6 +6,7 @@ Gives   code at the builder's point. Control flow and phis are not its business 
 
 from __future__ import annotations
 
+from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.facts import Facts
@@ -156,7 +157,7 @@ class AdjointRules:
 
     def load(self, i: Load) -> None:
         """*p.shadow += x.bar"""
-        if self.lookup.plan.bank(Scratch(i)) is not None:
+        if self.lookup.plan.layout.bank(Scratch(i)) is not None:
             self.lookup.put(Scratch(i), self.adjoints.take(i))
             return
         shadow, x_bar = self.lookup(Shadow(i.pointer)), self.adjoints.take(i)
@@ -164,9 +165,9 @@ class AdjointRules:
         sum = self.builder.binary("fadd", self.builder.load(i.type, shadow, align=align), x_bar)
         self.builder.store(sum, shadow, align=align)
 
-    def add_row(self, i: Load) -> None:
+    def add_row(self, loop: Loop, i: Load) -> None:
         """*p.shadow += x.bar for all iterations of the loop that is left, from the scratch row of the load."""
-        trips = self.builder.binary("add", self.lookup(Count(self.lookup.plan.level(i))), integer(I64, 1))  # type: ignore[arg-type]
+        trips = self.builder.binary("add", self.lookup(Count(loop)), integer(I64, 1))
         row, shadow = self.lookup.place(Scratch(i)), self.lookup(Shadow(i.pointer))
         one = ConstantFloat(i.type, "1.000000e+00")
         self.builder.call_symbol(f"numbad.adjoint.axpy.{i.type}", VOID, [trips, one, row, shadow, integer(I64, 1)])

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from numbad.passes.derivative.layout import item_type
 from numbad.passes.derivative.needs import Bank, Base, Count, Edge, Item, Iteration, Length, Shadow, Snapshot, Trips
-from numbad.passes.derivative.plan import Plan, item_type
-from numbad.passes.derivative.tape import place_in_array
+from numbad.passes.derivative.plan import Plan
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.instructions import GetElementPtr, Instruction, Phi
@@ -47,7 +47,7 @@ class Lookup:
         return self._known[item]
 
     def _parts(self, item: Item) -> list[Item]:
-        bank = self.plan.bank(item)
+        bank = self.plan.layout.bank(item)
         if bank is not None:
             return [Base(bank), self._length(bank), Iteration(bank.loop)]
         if item not in self.plan.recomputed:
@@ -83,7 +83,7 @@ class Lookup:
     def _write(self, item: Item) -> Value:
         if item in self.slots:
             return self.builder.load(item_type(item), self.slots[item])
-        bank = self.plan.bank(item)
+        bank = self.plan.layout.bank(item)
         if bank is not None:
             return self._indexed(item)
         if item not in self.plan.recomputed:
@@ -114,11 +114,10 @@ class Lookup:
 
     def place(self, item: Item) -> Value:
         """Where an item of a bank lies in this iteration."""
-        bank = self.plan.bank(item)
+        bank = self.plan.layout.bank(item)
         assert bank is not None
         base, length, iteration = map(self, (Base(bank), self._length(bank), Iteration(bank.loop)))
-        return place_in_array(self.builder, base, length, self.plan.banks[bank].offsets[item], self.plan.kind(item),
-                              item_type(item), iteration)
+        return self.plan.layout.place(self.builder, item, base, length, iteration)
 
     def put(self, item: Item, value: Value) -> None:
         """Change what an item of a bank is in this iteration."""

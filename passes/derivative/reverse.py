@@ -26,9 +26,10 @@ from numbad.passes.derivative.adjoint_rules import AdjointRules
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.duals import new_function
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.layout import item_type
 from numbad.passes.derivative.lookup import Lookup
 from numbad.passes.derivative.needs import Bank, Count, Edge, Item, Iteration, Length, Needs, Shadow, Trips, Way
-from numbad.passes.derivative.plan import Options, Plan, item_type
+from numbad.passes.derivative.plan import Options, Plan
 from numbad.passes.derivative.scopes import separate_records
 from numbad.passes.derivative.sweep import ForwardSweep, Slots
 from numbad.passes.derivative.tape import tape_function
@@ -352,10 +353,10 @@ class ReverseSweep:
         elif loop is not None:
             self.lookup.forget()  # what is used behind a loop keeps LLVM from vectorising it
             for load in self.plan.put_off.get(loop, ()):
-                self.rules.add_row(load)
-            for bank in reversed(self.plan.banks_at(loop)):
+                self.rules.add_row(loop, load)
+            for bank in reversed(self.plan.layout.banks_at(loop)):
                 length = self.lookup(Length(bank) if bank.is_shared else Trips(loop))
-                self._pop(self.builder.binary("mul", length, i64(self.plan.banks[bank].size)), bank)
+                self._pop(self.builder.binary("mul", length, i64(self.plan.layout.banks[bank].size)), bank)
         left = self._left(way, block)
         for ended in reversed(left):
             self.reenter(ended)
@@ -370,12 +371,12 @@ class ReverseSweep:
         last = self.lookup(Count(loop))
         self.builder.store(last, self.slots[Iteration(loop)])
         self.pop(loop)
-        if self.plan.has_own_bank(loop):
+        if self.plan.layout.has_own_bank(loop):
             self.builder.store(self.builder.binary("add", last, i64(1)), self.slots[Trips(loop)])
 
     def pop(self, loop: Loop | None) -> None:
         """Take a loop's record back from the tape into the slots."""
-        record = self.plan.record(loop)
+        record = self.plan.layout.record(loop)
         if not record.size:
             return
         memory = self._pop(i64(record.size), loop)
@@ -387,4 +388,4 @@ class ReverseSweep:
 
     def _pop(self, bytes: Value, what: Loop | Bank | None) -> Value:
         pop = tape_function(self.facts.module, "pop")
-        return self.builder.call(pop, [self.tape, bytes, i64(self.plan.kind(what))])
+        return self.builder.call(pop, [self.tape, bytes, i64(self.plan.layout.kind(what))])

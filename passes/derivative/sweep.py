@@ -24,9 +24,10 @@ from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.layout import item_type
 from numbad.passes.derivative.needs import Bank, Base, Count, Edge, Item, Iteration, Length, Shadow, Snapshot, Trips
-from numbad.passes.derivative.plan import Plan, item_type
-from numbad.passes.derivative.tape import TAPE, array_bytes, place_in_array, tape_function
+from numbad.passes.derivative.plan import Plan
+from numbad.passes.derivative.tape import TAPE, array_bytes, tape_function
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import constant_bool, i32, i64
 from numbad.passes.ir.function import Block, Function
@@ -45,12 +46,12 @@ class Slots(dict[Item, Value]):
     def __init__(self, plan: Plan, stack: Stack):
         super().__init__()
         for item in plan.stored:
-            if plan.bank(item) is None:
+            if plan.layout.bank(item) is None:
                 self[item] = stack.place(item_type(item), "slot")
         for loop in plan.loops.loops:
             if loop not in plan.needs.inert_loops:
                 self[Iteration(loop)] = stack.place(I64, "iteration")
-            if plan.has_own_bank(loop):
+            if plan.layout.has_own_bank(loop):
                 self[Trips(loop)] = stack.place(I64, "trips")
 
 
@@ -253,13 +254,12 @@ class ForwardSweep:
             self.keep_item(Shadow(value), self.duals.of(value)[0])
 
     def keep_item(self, item: Item, value: Value) -> None:
-        bank = self.plan.bank(item)
+        bank = self.plan.layout.bank(item)
         if bank is None:
             self.builder.store(value, self.slots[item])
             return
         base, length = self.arrays[bank]
-        place = place_in_array(self.builder, base, length, self.plan.banks[bank].offsets[item], self.plan.kind(item),
-                               value.type, self.counts[bank.loop])
+        place = self.plan.layout.place(self.builder, item, base, length, self.counts[bank.loop])
         self.records.append(self.builder.store(value, place, align=min(8, size_of(value.type))))
 
     def behind_phis(self, block: Block) -> None:
@@ -313,7 +313,7 @@ class ForwardSweep:
         back = self.needs.loop_of_header(target)
         if back is not None and source in back.blocks:
             ending.append(back)
-        banks = self.plan.banks_at(back) if back is not None and back not in ending else []
+        banks = self.plan.layout.banks_at(back) if back is not None and back not in ending else []
         missing = [bank for bank in self.absurd if bank.loop is back] if back not in ending else []
         if not leaves and not banks and not missing and not any(map(self.is_pushed, ending)):
             return None
@@ -339,19 +339,19 @@ class ForwardSweep:
             self.absurd[bank] = self.builder.compare("icmp", "ugt", less, i64(1 << 47))
             length = self.builder.select(self.absurd[bank], i64(1), length)
             self.keep_item(Length(bank), length)
-        bytes = array_bytes(self.builder, length, self.plan.banks[bank].size)
-        self.arrays[bank] = self.memory("push", bytes, i64(self.plan.kind(bank))), length
+        bytes = array_bytes(self.builder, length, self.plan.layout.banks[bank].size)
+        self.arrays[bank] = self.memory("push", bytes, i64(self.plan.layout.kind(bank))), length
         self.keep_item(Base(bank), self.arrays[bank][0])
 
     def is_pushed(self, loop: Loop) -> bool:
         """Each iteration of the loop pushes a record."""
-        return bool(self.plan.record(loop).size)
+        return bool(self.plan.layout.record(loop).size)
 
     def push(self, loop: Loop | None) -> None:
-        record = self.plan.record(loop)
+        record = self.plan.layout.record(loop)
         if not record.size:
             return
-        memory = self.memory("push", i64(record.size), i64(self.plan.kind(loop)))
+        memory = self.memory("push", i64(record.size), i64(self.plan.layout.kind(loop)))
         for item, offset in record.offsets.items():
             kept = self.builder.load(item_type(item), self.slots[item])
             place = self.builder.offset(memory, offset)

@@ -29,7 +29,7 @@ def planned(notes: Notes, options: Options = Options(), name: str = "f", split: 
 def place(plan: Plan, item: Item) -> str | None:
     if item not in plan.stored:
         return None
-    loop = plan.level(item)
+    loop = plan.layout.level(item)
     return f"in {loop.header.name}" if loop is not None else ""
 
 

@@ -44,7 +44,8 @@ class Heap:
         self.freed.append(block)
 
     def owns(self, address: int, bytes: int) -> bool:
-        return any(start <= address and address + bytes <= start + len(block) for start, block in self.live.items())
+        blocks = list(self.live.items())  # other threads may allocate meanwhile
+        return any(start <= address and address + bytes <= start + len(block) for start, block in blocks)
 
 
 class Tape:

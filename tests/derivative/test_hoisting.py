@@ -166,9 +166,10 @@ def test_arrays_that_all_iterations_share() -> None:
     """Two numbers for each body and step in place of one for each pair: the loads are dearer, but fewer."""
     plan = planned(Notes(PAIRS, "varies in"))
     banks = {(bank.loop.header.name, bank.home.header.name): [str(item) for item in record.offsets]
-             for bank, record in plan.banks.items()}
+             for bank, record in plan.layout.banks.items()}
     assert banks["inner", "outer"] == ["%scaled"] and banks["outer", "outer"] == ["%a"]
     assert ("inner", "inner") not in banks
     assert "again in each of %outer" in str(plan)
     apart = planned(Notes(PAIRS, "varies in"), Options(share=False))
-    assert all(not bank.is_shared for bank in apart.banks) and Bank(*[apart.loops.loops[2]] * 2) in apart.banks
+    inner = apart.loops.loops[2]
+    assert all(not bank.is_shared for bank in apart.layout.banks) and Bank(inner, inner) in apart.layout.banks

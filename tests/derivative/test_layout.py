@@ -14,8 +14,8 @@ import pytest
 
 from derivative.native import Native, P
 from derivative.tapes import Heap, Tape
+from numbad.passes.derivative.layout import Record, item_type
 from numbad.passes.derivative.needs import Edge, Shadow
-from numbad.passes.derivative.plan import Record, item_type
 from numbad.passes.derivative.tape import BYTES, SIGNATURES, SPARE, TEXT
 from numbad.passes.ir.type_parser import parse_type
 from numbad.passes.ir.types import PTR, size_of

@@ -183,7 +183,8 @@ def test_everything_that_is_needed_can_be_had(text: str, options: Options) -> No
     assert all(map(known, plan.needs.items()))
     for item in plan.recomputed:
         assert all(map(known, plan._parts(item) or [])), item  # noqa: SLF001
-    placed = [item for record in (*plan.records.values(), *plan.banks.values()) for item in record.offsets]
+    records = (*plan.layout.records.values(), *plan.layout.banks.values())
+    placed = [item for record in records for item in record.offsets]
     assert len(placed) == len(plan.stored) and set(placed) == set(plan.stored)
 
 

@@ -88,7 +88,7 @@ def test_inert_loops_are_not_reversed() -> None:
     plan = planned(Notes(INERT_LOOP), Options(count_trips=False))
     assert {loop.header.name for loop in plan.needs.inert_loops} == {"outer", "inner"}
     assert not spelt(plan.needs.items(), Count, Edge)
-    assert stored_names(plan) == {"%number"} and set(plan.records) == {None}
+    assert stored_names(plan) == {"%number"} and set(plan.layout.records) == {None}
 
 
 SEVERAL_EXITS = """
