@@ -44,14 +44,14 @@ def is_daily(program: Entry) -> bool:
 
 def each(chosen: Callable[[Entry], bool] = lambda program: True, crossing: bool = False,
          length: pytest.MarkDecorator | None = None) -> pytest.MarkDecorator:
-    """One test per program, named `theme.name`. All tests of a program run in one process, which has it compiled."""
+    """One test per program, named `theme.name`."""
     return pytest.mark.parametrize(
         "program",
         [
             pytest.param(
                 e,
                 id=f"{e.theme}.{e.name}",
-                marks=[pytest.mark.xdist_group(e.name), *([length or e.length] if crossing or not is_daily(e) else [])],
+                marks=[length or e.length] if crossing or not is_daily(e) else [],
             )
             for e in POOL.values()
             if chosen(e)

@@ -6,16 +6,15 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from api.bad_input import CASES
 
-pytestmark = pytest.mark.xdist_group("bad input")
 
-
-@pytest.fixture(scope="module")
+@cache
 def answers() -> dict[str, dict]:
     """What a process of its own said to all cases, one after the other; those after a crash are missing."""
     script = Path(__file__).with_name("bad_input.py")
@@ -27,8 +26,8 @@ def answers() -> dict[str, dict]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_case(answers: dict[str, dict], name: str) -> None:
-    case, answer = CASES[name], answers[name]
+def test_case(name: str) -> None:
+    case, answer = CASES[name], answers()[name]
     classes = case.error if isinstance(case.error, tuple) else (case.error,)
     assert {c.__name__ for c in classes} & set(answer["class"]), f"{answer['class']}: {answer['message']}"
     assert re.search(case.words, answer["message"], re.S), answer["message"]
