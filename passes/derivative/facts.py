@@ -79,6 +79,11 @@ class Facts:
         return not self.task.disjoint or "unknown" in one.roots or "unknown" in other.roots
 
     @cached_property
+    def written(self) -> list[Node]:
+        """The nodes that something stores into."""
+        return [node for node in self.memory.nodes if node.written]
+
+    @cached_property
     def _handed_back(self) -> set[Node]:
         found: set[Node] = set()
         for function in self.functions:

@@ -5,7 +5,6 @@ Gives   Plan: the items to store, per loop (a value is stored once in each itera
         everything else that is needed can be computed again from those, the arguments and the loop counters.
         It decides only; `reverse` writes. `str(plan)` explains.
 Unsure  stores: that is always right.
-
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from numbad.passes.derivative.needs import (
     Scratch,
     Shadow,
     Snapshot,
-    elementary_rule,
 )
 from numbad.passes.derivative.stencils import put_off
 from numbad.passes.derivative.variation import Variation
@@ -47,6 +45,17 @@ PURE_CALLS = ("numbad.tape.part", "llvm.smax", "llvm.smin", "llvm.umax", "llvm.u
               "llvm.smul.with.overflow", "llvm.sadd.with.overflow", "llvm.ssub.with.overflow",
               "llvm.umul.with.overflow", "llvm.uadd.with.overflow", "llvm.usub.with.overflow")
 SHADOW_MOVES = frozenset("getelementptr select bitcast addrspacecast".split())
+EXACT = CHEAP | frozenset("fadd fsub fmul fneg fdiv fpext fptrunc".split())
+EXACT_CALLS = ("llvm.sqrt.", "llvm.fabs.", "llvm.copysign.", "llvm.floor.", "llvm.ceil.", "llvm.trunc.", "llvm.rint.")
+REWRITTEN = frozenset("fast reassoc contract arcp afn".split())
+
+
+def is_exact(i: Instruction) -> bool:
+    """Computed again it gives the same to the bit. LLVM may compute others differently in each sweep (fast-math, vector
+    versions of library functions), and the reverse sweep would take another branch than the forward sweep."""
+    if REWRITTEN & set(i.flags):
+        return False
+    return i.opcode in EXACT or (isinstance(i, Call) and (i.callee_name or "").startswith(EXACT_CALLS))
 
 
 @dataclass(frozen=True)
@@ -166,7 +175,7 @@ class Plan:
         law = self._law(item)
         if law is not None:
             return [law.start, law.step]
-        if item.opcode in CHEAP or (self.options.weigh and elementary_rule(item) is not None):
+        if (item.opcode in CHEAP or self.options.weigh) and is_exact(item):
             return list(item.arguments if isinstance(item, Call) else item.operands)
         if isinstance(item, Call) and (item.callee_name or "").startswith(PURE_CALLS):
             return list(item.arguments)
@@ -213,14 +222,9 @@ class Plan:
         be written at all.
         """
         node = self.facts.memory.node(pointer)
-        if self.split or node.written or node.escaped:
+        if self.split or node.escaped or not node.roots or not all(isinstance(r, Argument) for r in node.roots):
             return False
-        if not node.roots or not all(isinstance(r, Argument) for r in node.roots):
-            return False
-        if self.facts.task.disjoint:
-            return True
-        return not any(n.written and n.roots and any(isinstance(r, Argument) or r == "unknown" for r in n.roots)
-                       for n in self.facts.memory.nodes)
+        return not any(self.facts.may_overlap(node, other) for other in self.facts.written)
 
     def __str__(self) -> str:
         lines = [f"plan of {self.function}"]
