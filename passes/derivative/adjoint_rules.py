@@ -15,8 +15,8 @@ from numbad.passes.derivative.lookup import Lookup
 from numbad.passes.derivative.needs import Count, Scratch, Shadow, Snapshot, elementary_rule
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
-from numbad.passes.ir.function import Function
-from numbad.passes.ir.instructions import Call, ExtractValue, InsertValue, Instruction, Load, Store
+from numbad.passes.ir.function import Block, Function
+from numbad.passes.ir.instructions import Call, ExtractValue, InsertValue, Instruction, Load, Phi, Store
 from numbad.passes.ir.types import I1, I8, I64, VOID, FloatType, VectorType, size_of
 from numbad.passes.ir.values import ConstantAggregate, ConstantFloat, ConstantInt, Value, integer, zero
 from numbad.passes.rules import blas
@@ -31,6 +31,7 @@ class AdjointRules:
         self.facts, self.builder, self.stack = facts, builder, stack
         self.adjoints, self.lookup, self.tape, self.reverses = adjoints, lookup, tape, reverses
         self._speculated: dict[Instruction, bool] = {}
+        self._passed_by: dict[tuple[Block, Block], bool] = {}
         self.seed: Value | None = None  # adjoint of the function's result, where that is a number
 
     def visit(self, i: Instruction) -> None:
@@ -105,19 +106,40 @@ class AdjointRules:
                 self.adjoints.add(operands[k], scaled(self.builder, y_bar, partial.value, strong))
 
     def is_speculated(self, i: Instruction) -> bool:
-        """Everything made of the value ends in selects: it stands for a branch, which may not have been taken.
+        """Everything made of the value ends in selects, or in blocks that may be passed by (LLVM moves what does not
+        change out of a loop, and so out of a branch): it stands for a branch, which may not have been taken.
 
         The user's branch may be there to avoid infinities and nans; an adjoint of 0 must not meet them.
         """
         def goes_on(user: Instruction) -> bool:  # users come first in the reverse sweep
             if user.opcode == "select":
                 return user.operands[0] is not i
-            if user.opcode == "fcmp" or not (user.block is i.block and elementary_rule(user) is not None):
-                return user.opcode == "fcmp"
+            if user.opcode == "fcmp":
+                return True
+            if user.block is not i.block:
+                return not isinstance(user, Phi) and self._may_pass_by(i, user)
+            if elementary_rule(user) is None:
+                return False
             return self._speculated.get(user, not self.adjoints.is_active(user))
 
         self._speculated[i] = bool(i.users) and all(map(goes_on, i.users))
         return self._speculated[i]
+
+    def _may_pass_by(self, i: Instruction, user: Instruction) -> bool:
+        """Some way from a value to a return that matters leaves out the block of its user."""
+        assert i.block is not None and user.block is not None
+        if (i.block, user.block) not in self._passed_by:
+            function, avoided = i.function, user.block
+            live, seen, work = set(self.facts.live[function]), {i.block}, [i.block]
+            found = False
+            while work and not found:
+                block = work.pop()
+                found = not block.successors
+                following = [s for s in block.successors if s in live and s is not avoided and s not in seen]
+                seen.update(following)
+                work += following
+            self._passed_by[i.block, user.block] = found
+        return self._passed_by[i.block, user.block]
 
     def insert_value(self, i: InsertValue) -> None:
         y_bar = self.adjoints.take(i)

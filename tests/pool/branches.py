@@ -342,3 +342,23 @@ def assigned_in_some_branches(x, n):
         extra = math.sin(x)
         value += extra
     return value * x
+
+
+@entry(
+    args=lambda rng: (np.array([0.3, -0.8, 1.2]), 2.0, np.inf),
+    diff=("x", "z"),
+    exact=lambda x, z, y: (np.full(3, z * y), y * x.sum()) if y < 1e300 else (np.ones(3), 0.0),
+    no_fd="an infinity that the branch keeps away",
+    generic=lambda rng: (rng.normal(size=3), 1.3, 0.7),
+    no_complex="infinities",
+    no_twice="infinities",
+)
+def guarded_product(x, z, y):
+    """LLVM moves the product out of the loop, and thereby out of the branch that keeps the infinity away."""
+    total = 0.0
+    for i in range(x.size):
+        if y < 1e300 and x[i] > -100.0:
+            total += z * y * x[i]
+        else:
+            total += x[i]
+    return total
