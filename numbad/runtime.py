@@ -9,16 +9,17 @@ import ctypes
 
 import llvmlite.binding as binding
 
-from numbad.passes.derivative.tape import BYTES, SPARE
+from numbad.passes.derivative.arena import ARENA, SLOTS
+from numbad.passes.derivative.tape import BYTES
 
 _tape_bytes = ctypes.c_int64(0)
-_spare = (ctypes.c_void_p * 2)()
+_arena = (ctypes.c_int64 * (SLOTS + 1))()
 
 
 def register() -> None:
     """Tell LLVM where the run-time symbols are; may be called again."""
     binding.add_symbol(BYTES, ctypes.addressof(_tape_bytes))
-    binding.add_symbol(SPARE, ctypes.addressof(_spare))
+    binding.add_symbol(ARENA, ctypes.addressof(_arena))
 
 
 def last_tape_bytes() -> int:

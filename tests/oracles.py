@@ -6,7 +6,8 @@
 `snapshot`      the bits of all arrays of a tree: equal before and after means untouched
 `leaked`        what a call leaves allocated, from Numba's own counters
 
-None of them imports numbad. Trees of arguments and results become vectors by `pool.trees`.
+None of them asks numbad for anything, but to empty its arena. Trees of arguments and results become vectors by
+`pool.trees`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.runtime import _nrt_python, rtsys
 from numba.np.ufunc.dufunc import DUFunc
 
+from numbad import release_memory
 from pool.entry import Entry
 from pool.trees import Tree, flatten, is_active, leaves, mapped, unflatten
 
@@ -286,7 +288,7 @@ def leaked(call: Callable[[], Any]) -> Live:
 
     An exception of the call counts as its end.
 
-    Run the call once before, so that what is kept on purpose (compiled code, a tape arena) exists already.
+    Run the call once before, so that what is kept on purpose (compiled code) exists already; the arena is emptied.
     """
     if not _nrt_python.memsys_stats_enabled():
         raise RuntimeError("set NUMBA_NRT_STATS=1 before numba is imported")
@@ -304,12 +306,14 @@ def leaked(call: Callable[[], Any]) -> Live:
 
 
 def live_after(call: Callable[[], Any], collect: Callable[[], Any] = lambda: None) -> Live:
+    release_memory()
     before = rtsys.get_allocation_stats()
     try:
         call()
     except Exception as error:  # the caller has asserted what the call raises; here only memory counts
         error.__traceback__ = None
     collect()
+    release_memory()
     after = rtsys.get_allocation_stats()
     return Live(
         (after.alloc - before.alloc) - (after.free - before.free),

@@ -8,13 +8,9 @@ A tape is a block of 64 bytes on the stack that holds two chains of chunks:
 
     0 chunk, 8 used, 16 capacity of the stack;  24 chunk, 32 used, 40 capacity of the kept chain;  48 bytes in all
 
-A chunk starts with 64 bytes: the previous chunk, its use and its capacity; the chunk's own size, and the
-place for spare chunks that it goes back to. `push` and `keep` return null when no memory
-can be had; the writers test that. All memory comes from and goes back to Numba's run time, so its counters see it.
-
-One chunk of at most 64 MiB of each chain stays between calls, in the process-wide places `numbad_tape_spare`: fresh
-memory costs a page fault for every 4 KiB, more than the arithmetic on it. A call takes it by atomic exchange and puts
-back the largest chunk it had, so threads and nested calls never share one.
+A chunk starts with 64 bytes: the previous chunk, its use and its capacity, and the chunk's own size. `push` and `keep`
+return null when no memory can be had; the writers test that. All memory comes from and goes back to Numba's run time,
+so its counters see it; in between it waits in the arena (`arena`).
 
 `push` and `pop` are told the kind of the record, a number for each loop of each function, and so is `part`, which gives
 the address of an array inside a record. They do nothing with it: it tells the analysis of a derivative that is
@@ -26,6 +22,7 @@ The functions are `linkonce_odr`, the same text in every derivative of one versi
 
 from __future__ import annotations
 
+from numbad.passes.derivative import arena
 from numbad.passes.ir.builder import Builder, i64
 from numbad.passes.ir.function import Function, Module
 from numbad.passes.ir.types import I64, PTR, VOID, ArrayType, FunctionType, Type
@@ -33,7 +30,6 @@ from numbad.passes.ir.values import Value
 
 TAPE = ArrayType(8, I64)
 BYTES = "numbad_tape_bytes"  # registered by the caller: receives the size of each tape that is released
-SPARE = "numbad_tape_spare"  # registered by the caller: the addresses of two chunks that nobody uses, or null
 
 SIGNATURES = {
     "numbad.tape.init": FunctionType(VOID, (PTR,)),
@@ -65,12 +61,10 @@ def tape_function(module: Module, operation: str) -> Function:
     return module.declare(name, SIGNATURES[name])
 
 
-TEXT = """
+TEXT = arena.TEXT + """
 @numbad_tape_bytes = external global i64
-@numbad_tape_spare = external global [2 x ptr]
 
 declare ptr @NRT_Allocate(i64)
-declare void @NRT_Free(ptr)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare i64 @llvm.umax.i64(i64, i64)
 
@@ -97,31 +91,22 @@ define linkonce_odr ptr @numbad.tape.grow(ptr %tape, ptr %chain, i64 %bytes) nou
   %overflow = icmp ult i64 %needed, %bytes
   br i1 %overflow, label %failed, label %reuse
 reuse:
-  %is.stack = icmp eq ptr %chain, %tape
-  %slot.offset = select i1 %is.stack, i64 0, i64 8
-  %slot = getelementptr i8, ptr @numbad_tape_spare, i64 %slot.offset
-  %spare = atomicrmw xchg ptr %slot, ptr null acq_rel
+  %spare = call ptr @numbad.arena.take(i64 %needed)
   %no.spare = icmp eq ptr %spare, null
-  br i1 %no.spare, label %allocate, label %look
-look:
+  br i1 %no.spare, label %allocate, label %measure
+measure:
   %spare.size.at = getelementptr i8, ptr %spare, i64 24
   %spare.size = load i64, ptr %spare.size.at
-  %is.large.enough = icmp uge i64 %spare.size, %needed
-  br i1 %is.large.enough, label %link, label %refuse
-refuse:
-  call void @numbad.tape.give(ptr %spare)
-  br label %allocate
+  br label %link
 allocate:
   %fresh = call ptr @NRT_Allocate(i64 %wanted.size)
   %none = icmp eq ptr %fresh, null
   br i1 %none, label %failed, label %link
 link:
-  %new = phi ptr [ %spare, %look ], [ %fresh, %allocate ]
-  %size = phi i64 [ %spare.size, %look ], [ %wanted.size, %allocate ]
+  %new = phi ptr [ %spare, %measure ], [ %fresh, %allocate ]
+  %size = phi i64 [ %spare.size, %measure ], [ %wanted.size, %allocate ]
   %size.at = getelementptr i8, ptr %new, i64 24
   store i64 %size, ptr %size.at
-  %slot.at = getelementptr i8, ptr %new, i64 32
-  store ptr %slot, ptr %slot.at
   store ptr %chunk, ptr %new
   %new.used = getelementptr i8, ptr %new, i64 8
   store i64 %used, ptr %new.used
@@ -170,41 +155,7 @@ define linkonce_odr void @numbad.tape.drop(ptr %chain) nounwind noinline {
   store ptr %previous, ptr %chain
   store i64 %used, ptr %used.at
   store i64 %capacity, ptr %capacity.at
-  call void @numbad.tape.give(ptr %chunk)
-  ret void
-}
-
-define linkonce_odr void @numbad.tape.give(ptr %chunk) nounwind noinline {
-  %size.at = getelementptr i8, ptr %chunk, i64 24
-  %size = load i64, ptr %size.at
-  %is.large = icmp ugt i64 %size, 67108864
-  br i1 %is.large, label %free, label %offer
-offer:
-  %slot.at = getelementptr i8, ptr %chunk, i64 32
-  %slot = load ptr, ptr %slot.at
-  %other = atomicrmw xchg ptr %slot, ptr null acq_rel
-  %alone = icmp eq ptr %other, null
-  br i1 %alone, label %put, label %compare
-compare:
-  %other.size.at = getelementptr i8, ptr %other, i64 24
-  %other.size = load i64, ptr %other.size.at
-  %is.larger = icmp ugt i64 %other.size, %size
-  %larger = select i1 %is.larger, ptr %other, ptr %chunk
-  %smaller = select i1 %is.larger, ptr %chunk, ptr %other
-  call void @NRT_Free(ptr %smaller)
-  br label %put
-put:
-  %kept = phi ptr [ %chunk, %offer ], [ %larger, %compare ]
-  %displaced = atomicrmw xchg ptr %slot, ptr %kept acq_rel
-  %none = icmp eq ptr %displaced, null
-  br i1 %none, label %done, label %drop
-drop:
-  call void @NRT_Free(ptr %displaced)
-  br label %done
-free:
-  call void @NRT_Free(ptr %chunk)
-  br label %done
-done:
+  call void @numbad.arena.give(ptr %chunk)
   ret void
 }
 

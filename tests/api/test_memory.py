@@ -1,5 +1,7 @@
 """What happens to arrays: inputs stay as they were, layouts, overlaps, and no memory of ours is lost."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from numba import njit
@@ -150,3 +152,28 @@ def lost(function, *arguments):
 ])
 def test_nothing_is_lost(call):
     assert lost(call, np.ones(3), np.zeros(3)) == (0, 0)
+
+
+@njit
+def long_recurrence(x, steps):
+    for _ in range(steps):
+        x = x + 1e-6 * np.sin(x)
+    return x
+
+
+def test_released_memory():
+    """What tapes left goes back to the system; gradients allocate again afterwards."""
+    nd.release_memory()
+    before = rtsys.get_allocation_stats()
+    assert nd.grad(long_recurrence)(0.3, 100_000) != 0.0
+    kept = rtsys.get_allocation_stats()
+    assert kept.alloc - kept.free > before.alloc - before.free
+    assert nd.release_memory() >= 100_000 * 8
+    assert nd.release_memory() == 0
+    after = rtsys.get_allocation_stats()
+    assert after.alloc - after.free == before.alloc - before.free
+    with ThreadPoolExecutor(4) as threads:      # while others run
+        gradients = [threads.submit(nd.grad(long_recurrence), 0.3, 20_000) for _ in range(40)]
+        for _ in range(200):
+            nd.release_memory()
+        assert len({gradient.result() for gradient in gradients}) == 1

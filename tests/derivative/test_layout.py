@@ -12,25 +12,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from derivative.native import Native, P
+from derivative.native import I64, Native, P
 from derivative.tapes import Heap, Tape
+from numbad.passes.derivative.arena import ARENA, DRAIN, LIMIT, SLOTS
 from numbad.passes.derivative.layout import Record, item_type
 from numbad.passes.derivative.needs import Edge, Shadow
-from numbad.passes.derivative.tape import BYTES, SIGNATURES, SPARE, TEXT
+from numbad.passes.derivative.tape import BYTES, SIGNATURES, TEXT
 from numbad.passes.ir.type_parser import parse_type
 from numbad.passes.ir.types import PTR, size_of
 from numbad.passes.ir.values import Argument
 from numbad.runtime import last_tape_bytes
 
 HEAP = Heap()
-SPARES = (P * 2)()  # where tapes leave a chunk for the next one; not the places that all of Numba shares
+WORDS = (I64 * (SLOTS + 1))()  # an arena of the test's own
 
 
 @pytest.fixture(scope="module")
 def native() -> Native:
     addresses = {name: ctypes.cast(f, P).value or 0 for name, f in
                  {"NRT_Allocate": HEAP.allocate, "NRT_Free": HEAP.free}.items()}
-    return Native(TEXT, {**addresses, SPARE: ctypes.addressof(SPARES)})
+    return Native(TEXT + DRAIN, {**addresses, ARENA: ctypes.addressof(WORDS)})
 
 
 @pytest.fixture
@@ -40,18 +41,22 @@ def tape(native: Native) -> Iterator[Tape]:
     made = Tape(native, HEAP)
     yield made
     made.release()
-    check_released()
+    check_released(native)
 
 
-def check_released() -> None:
-    """Nothing is left but the spare chunks, which are freed here."""
+def waiting() -> list[int]:
+    """Sizes of the chunks in the arena."""
+    return [len(HEAP.live[address]) for address in WORDS[1:] if address]
+
+
+def check_released(native: Native) -> None:
+    """Nothing is left but what the arena holds, which is freed here."""
     assert not HEAP.wrong
-    spares = [address for address in SPARES if address]
-    assert sorted(HEAP.live) == sorted(spares)
-    for place in range(2):
-        if SPARES[place]:
-            HEAP._free(SPARES[place])
-            SPARES[place] = None
+    assert sorted(HEAP.live) == sorted(address for address in WORDS[1:] if address)
+    assert WORDS[0] == sum(waiting())
+    kept = WORDS[0]
+    assert native.function("numbad.arena.drain", I64)() == kept
+    assert not HEAP.live and not any(WORDS) and not HEAP.wrong
     HEAP.freed.clear()
 
 
@@ -69,7 +74,7 @@ def test_last_in_first_out_over_many_chunks(tape: Tape) -> None:
     assert chunks > 5
     for content in reversed(pushed):
         assert tape.pop(len(content)) == content
-    assert len(HEAP.live) < chunks, "chunks that were left behind are freed"
+    assert waiting(), "the arena has the chunks that were left behind"
 
 
 def test_chunks_grow(tape: Tape) -> None:
@@ -127,7 +132,7 @@ def test_release_tells_the_bytes(tape: Tape) -> None:
     assert last_tape_bytes() == 0
 
 
-def test_the_largest_chunk_waits_for_the_next_tape(native: Native) -> None:
+def test_chunks_wait_for_the_next_tape(native: Native) -> None:
     def run(pushes: int, kept: int) -> int:
         HEAP.sizes.clear()
         tape = Tape(native, HEAP)
@@ -140,26 +145,47 @@ def test_the_largest_chunk_waits_for_the_next_tape(native: Native) -> None:
         tape.release()
         return len(HEAP.sizes)
 
-    def waiting() -> list[int]:
-        return [len(HEAP.live[address]) for address in SPARES if address]
-
     assert run(100, 5000) == 6
-    assert waiting() == [4096 << 4, 5056 + 64]
-    assert run(100, 5000) == 1, "one chunk more, twice as large"
-    assert waiting() == [4096 << 5, 5056 + 64]
+    assert waiting() == [4096 << k for k in (4, 3, 2, 1)] + [5056 + 64, 4096]
     assert run(100, 5000) == 0
     assert run(10, 100) == 0
-    assert waiting() == [4096 << 5, 5056 + 64]
     assert run(300, 20000) > 0
-    assert all(HEAP.live[address] for address in SPARES)
-    check_released()
+    assert sorted(waiting(), reverse=True) == waiting()
+    assert run(300, 20000) == 0
+    check_released(native)
 
 
-def test_huge_chunks_are_not_kept(tape: Tape) -> None:
-    tape.push(bytes((64 << 20) + 8))
+def test_the_smallest_chunk_goes(native: Native) -> None:
+    """When all slots are taken."""
+    tapes = [Tape(native, HEAP) for _ in range(SLOTS + 3)]
+    for number, tape in enumerate(tapes):
+        tape.push(bytes(100_000 * (number + 1)))
+    for tape in random.Random(3).sample(tapes, len(tapes)):
+        tape.release()
+    assert waiting() == [100_000 * number + 64 for number in range(SLOTS + 3, 3, -1)]
+    HEAP.sizes.clear()
+    tape = Tape(native, HEAP)
+    tape.push(bytes(100_000))
+    assert not HEAP.sizes and waiting()[0] == 100_000 * (SLOTS + 2) + 64, "the largest is taken"
+    tape.push(bytes(100_000 * (SLOTS + 2) + 1))
+    assert HEAP.sizes and len(waiting()) == SLOTS - 1, "and none if none is large enough"
+    assert tape.pop(100_000 * (SLOTS + 2) + 1) and tape.pop(100_000)
     tape.release()
-    assert not HEAP.live
-    tape.call["init"](tape.address)
+    check_released(native)
+
+
+def test_the_arena_is_bounded(native: Native) -> None:
+    tapes = [Tape(native, HEAP) for _ in range(3)]
+    for tape in tapes:
+        tape.push(bytes(100 << 20))
+    for tape in tapes:
+        tape.release()
+    assert waiting() == [(100 << 20) + 64] * 2 and sum(waiting()) <= LIMIT
+    tape = Tape(native, HEAP)
+    tape.push(bytes(LIMIT))
+    tape.release()
+    assert max(waiting()) < LIMIT
+    check_released(native)
 
 
 def test_two_tapes_at_a_time(native: Native) -> None:
@@ -176,7 +202,7 @@ def test_two_tapes_at_a_time(native: Native) -> None:
         inner.release()
     assert [outer.pop(2000) for _ in range(3)] == [b"p" * 2000] * 3 and outer.pop(3000) == b"o" * 3000
     outer.release()
-    check_released()
+    check_released(native)
 
 
 def test_tapes_of_several_threads(native: Native) -> None:
@@ -192,7 +218,7 @@ def test_tapes_of_several_threads(native: Native) -> None:
 
     with ThreadPoolExecutor(3) as threads:
         assert all(threads.map(work, [b"a", b"b", b"c"]))
-    check_released()
+    check_released(native)
 
 
 def test_without_memory_the_tape_stays_usable(tape: Tape) -> None:
