@@ -1,8 +1,8 @@
 """The arena: chunks of memory that tapes leave for the next tapes of the process.
 
 Fresh memory costs a page fault for every 4 KiB, more than the arithmetic on it; and a tape is often as large as the one
-of the call before. `numbad_arena` is an array of words that the caller registers: the bytes kept, then `SLOTS` addresses
-of chunks that nobody uses, or null, the larger chunks first.
+of the call before. `numbad_arena` is an array of words that the caller registers: the bytes kept, then `SLOTS`
+addresses of chunks that nobody uses, or null, the larger chunks first.
 
     take(bytes)   a chunk of at least so many bytes, or null; the first one, so that a stack has few chunks
     give(chunk)   keeps it, or frees it: the smallest one goes when all slots are taken, and none is kept beyond `LIMIT`

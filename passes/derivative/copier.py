@@ -6,7 +6,7 @@ parameter attributes): a stale one would miscompile silently. Source locations a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from numbad.passes.ir.builder import Builder
 from numbad.passes.ir.function import Block, Function
@@ -15,17 +15,21 @@ from numbad.passes.ir.values import Argument, Value
 
 
 class Copier:
-    """`values` maps primal to copy; `first` and `last` are the blocks where a primal block's copy starts and ends."""
+    """`values` maps primal to copy; `first` and `last` are the blocks where a primal block's copy starts and ends.
 
-    def __init__(self, source: Function, target: Function):
+    `blocks`: those of the source that are copied, all by default.
+    """
+
+    def __init__(self, source: Function, target: Function, blocks: Iterable[Block] | None = None,
+                 builder: Builder | None = None):
         self.source, self.target = source, target
         self.values: dict[Value, Value] = {}
         self.first: dict[Block, Block] = {}
         self.last: dict[Block, Block] = {}
         self.edges: dict[tuple[Block, Block], Block] = {}  # where the copy of an edge arrives from, if it was split
-        for block in source.blocks:
+        for block in source.blocks if blocks is None else blocks:
             self.first[block] = self.last[block] = target.append(Block(block.name))
-        self.builder = Builder(self.first[source.entry])
+        self.builder = Builder(self.first[source.entry]) if builder is None else builder
 
     def twin(self, value: Value) -> Value:
         """The copy of a primal value; constants and globals stand for themselves."""
@@ -54,7 +58,7 @@ class Copier:
         """(predecessor, block from which the copy is entered), once for each entry that a phi must have."""
         found: list[tuple[Block, Block]] = []
         for user in block.users:  # a terminator is a user once for each edge
-            if not user.is_terminator or user.block is None:
+            if not user.is_terminator or user.block not in self.first:
                 continue
             split = self.edges.get((user.block, block))
             arrival = split or self.last[user.block]
@@ -70,7 +74,7 @@ class Copier:
 
     def close(self) -> None:
         """Give the copied phis their incoming values."""
-        for block in self.source.blocks:
+        for block in self.first:
             for phi in block.phis:
                 twin = self.values.get(phi)
                 if isinstance(twin, Phi):

@@ -24,6 +24,7 @@ from numbad.passes.derivative.needs import (
     Edge,
     Item,
     Iteration,
+    Kept,
     Length,
     Scratch,
     Shadow,
@@ -49,7 +50,7 @@ def item_type(item: Item) -> Type:
             return PTR
         case Scratch(load=load):
             return load.type
-        case Iteration() | Trips() | Length() | Count():
+        case Iteration() | Trips() | Length() | Count() | Kept():
             return I64
     return item.type
 
@@ -82,6 +83,12 @@ class Layout:
         self.banks: dict[Bank, Record] = {}
         self._bank: dict[Item, Bank] = {}
         self._kinds: dict[object, int] = {}
+        self._in_records: dict[Loop, frozenset[Item]] = {}
+
+    def give_up_bank(self, loop: Loop, items: frozenset[Item]) -> None:
+        """What each iteration keeps of these goes into a record, which can be taken off the tape; so does where the
+        arrays of inner loops are."""
+        self._in_records[loop] = items
 
     def close(self, stored: dict[Item, None]) -> None:
         """Give each item its place; adds to `stored` what says where the banks are."""
@@ -99,11 +106,14 @@ class Layout:
     def _keep(self, item: Item, home: Loop | None) -> None:
         """Give a stored item its place."""
         loop = self.level(item)
-        if loop is None or home is None or loop not in self.laws:
+        if loop is None or home is None or loop not in self.laws or self._is_taken_off(item, loop):
             self.records.setdefault(loop, Record()).items.append(item)
             return
         bank = self._bank[item] = Bank(loop, home)
         self.banks.setdefault(bank, Record()).items.append(item)
+
+    def _is_taken_off(self, item: Item, loop: Loop) -> bool:
+        return loop in self._in_records and (item in self._in_records[loop] or isinstance(item, (Base, Length)))
 
     def home(self, item: Item) -> Loop | None:
         """The outermost loop around an item's own in which neither the item nor the trip count varies."""
@@ -139,7 +149,7 @@ class Layout:
                 return self.level(load)
             case Edge(block=block):
                 return None if block is None else self.loops.innermost[block]
-            case Count(loop=loop):
+            case Count(loop=loop) | Kept(loop=loop):
                 return loop.parent
             case Base(bank=bank) | Length(bank=bank):
                 return bank.home.parent

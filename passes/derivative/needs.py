@@ -56,6 +56,13 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """How many iterations of a loop are on the tape; the others are run again (see `reruns`)."""
+
+    loop: Loop
+
+
+@dataclass(frozen=True)
 class Iteration:
     """The number of the iteration of a loop in which the reverse sweep is."""
 
@@ -103,7 +110,7 @@ class Trips:
     loop: Loop
 
 
-Item = Value | Shadow | Edge | Count | Snapshot | Iteration | Base | Length | Scratch | Trips
+Item = Value | Shadow | Edge | Count | Kept | Snapshot | Iteration | Base | Length | Scratch | Trips
 
 
 @dataclass(frozen=True)

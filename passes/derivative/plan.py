@@ -17,6 +17,7 @@ from numbad.passes.analysis.trips import Trip, trip
 from numbad.passes.derivative.conditions import Condition, condition_of
 from numbad.passes.derivative.costs import COPY, ITERATIONS, compute_cost, store_cost, tape_cost, times
 from numbad.passes.derivative.cut import Choice, cheapest
+from numbad.passes.derivative.exact import CHEAP, PURE_CALLS, is_exact
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.layout import Layout, item_type
 from numbad.passes.derivative.needs import (
@@ -24,12 +25,14 @@ from numbad.passes.derivative.needs import (
     Count,
     Edge,
     Item,
+    Kept,
     Length,
     Needs,
     Scratch,
     Shadow,
     Snapshot,
 )
+from numbad.passes.derivative.reruns import find
 from numbad.passes.derivative.stencils import put_off
 from numbad.passes.derivative.variation import Variation
 from numbad.passes.ir.function import Block, Function
@@ -37,25 +40,7 @@ from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load
 from numbad.passes.ir.values import Argument, Constant, Named, Value
 from numbad.passes.rules.memory import Part, effect_of
 
-CHEAP = frozenset(
-    """add sub mul shl lshr ashr and or xor icmp fcmp zext sext trunc ptrtoint bitcast addrspacecast select
-    getelementptr extractvalue insertvalue udiv sdiv urem srem sitofp uitofp""".split())
-PURE_CALLS = ("numbad.tape.part", "llvm.smax", "llvm.smin", "llvm.umax", "llvm.umin", "llvm.abs.", "llvm.fabs",
-              "llvm.copysign",
-              "llvm.smul.with.overflow", "llvm.sadd.with.overflow", "llvm.ssub.with.overflow",
-              "llvm.umul.with.overflow", "llvm.uadd.with.overflow", "llvm.usub.with.overflow")
 SHADOW_MOVES = frozenset("getelementptr select bitcast addrspacecast".split())
-EXACT = CHEAP | frozenset("fadd fsub fmul fneg fdiv fpext fptrunc".split())
-EXACT_CALLS = ("llvm.sqrt.", "llvm.fabs.", "llvm.copysign.", "llvm.floor.", "llvm.ceil.", "llvm.trunc.", "llvm.rint.")
-REWRITTEN = frozenset("fast reassoc contract arcp afn".split())
-
-
-def is_exact(i: Instruction) -> bool:
-    """Computed again it gives the same to the bit. LLVM may compute others differently in each sweep (fast-math, vector
-    versions of library functions), and the reverse sweep would take another branch than the forward sweep."""
-    if REWRITTEN & set(i.flags):
-        return False
-    return i.opcode in EXACT or (isinstance(i, Call) and (i.callee_name or "").startswith(EXACT_CALLS))
 
 
 @dataclass(frozen=True)
@@ -68,6 +53,8 @@ class Options:
     hoist: bool = True
     share: bool = True
     put_off: bool = True
+    rerun: bool = True
+    tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
 
 
 class Plan:
@@ -86,6 +73,11 @@ class Plan:
         self.layout = Layout(function, self.loops, self.laws, Variation(facts, function) if options.share else None)
         self._resolve(list(needs.items()))
         self.put_off = self._put_off()
+        self.reruns = find(self)
+        for loop, rerun in self.reruns.items():
+            self._resolve(list(rerun.inputs))
+            self.stored[Kept(loop)] = None
+            self.layout.give_up_bank(loop, rerun.items)
         self.layout.close(self.stored)
 
     def _trip(self, loop: Loop) -> Trip | None:
@@ -146,7 +138,7 @@ class Plan:
     def is_free(self, item: Item) -> bool:
         """Known in the reverse sweep without further ado."""
         value = item.value if isinstance(item, Shadow) else item
-        if isinstance(value, (Edge, Count, Snapshot)):
+        if isinstance(value, (Edge, Count, Kept, Snapshot)):
             return False
         return isinstance(value, Constant) or not isinstance(value, (Instruction, Argument)) or (
             isinstance(value, Argument) and not self.split)
@@ -232,6 +224,10 @@ class Plan:
         for where, record in places.items():
             lines.append(f"  stored {where}: {record.size} bytes")
             lines += [f"    {_spell(item)}" for item in record.offsets]
+        for loop, rerun in self.reruns.items():
+            slice = [i for i in loop.header.function.instructions if i in rerun.instructions]  # type: ignore[union-attr]
+            lines.append(f"  run again, each iteration of {loop.header} that finds {self.options.tape_limit} bytes on "
+                         f"the tape: {len(slice)} instructions, from {', '.join(map(str, rerun.inputs))}")
         lines.append("  computed again: " + ", ".join(map(_spell, self.recomputed)))
         return "\n".join(lines)
 
@@ -244,6 +240,8 @@ def _spell(item: Item) -> str:
             return f"the edge into {block}" if block is not None else "the return taken"
         case Count(loop=loop):
             return f"the count of {loop.header}"
+        case Kept(loop=loop):
+            return f"how many iterations of {loop.header} are on the tape"
         case Base(bank=bank):
             return f"the address of the arrays of {bank.loop.header}"
         case Scratch(load=load):

@@ -26,12 +26,14 @@ from numbad.passes.derivative.adjoint_rules import AdjointRules
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.duals import new_function
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.keep import Slots
 from numbad.passes.derivative.layout import item_type
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Bank, Count, Edge, Item, Iteration, Length, Needs, Shadow, Trips, Way
+from numbad.passes.derivative.needs import Bank, Count, Edge, Item, Iteration, Kept, Length, Needs, Shadow, Trips, Way
 from numbad.passes.derivative.plan import Options, Plan
+from numbad.passes.derivative.rerun_sweep import RerunSweep
 from numbad.passes.derivative.scopes import separate_records
-from numbad.passes.derivative.sweep import ForwardSweep, Slots
+from numbad.passes.derivative.sweep import ForwardSweep
 from numbad.passes.derivative.tape import tape_function
 from numbad.passes.diagnostics import Bug, refuse
 from numbad.passes.ir.builder import Builder, i32, i64
@@ -167,13 +169,13 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
         builder.ret(status)
 
     sweep = ReverseSweep(facts, plan, builder, forward.stack, forward.slots, forward.tape, halves, cells,
-                         Lookup(plan, builder, forward.slots, free))
+                         Lookup(plan, builder, forward.slots, free), forward.failed)
     sweep.write(forward.returns, finish)
     forward.stack.close()
     remove_unreachable(function)  # what leads to exceptions that are caught where the entry calls itself
     _drop_unused_tape(function, forward.tape)
     function.name_values()
-    separate_records(function, [*forward.records, *sweep.lookup.records], sweep.lookup.scratch)
+    separate_records(function, [*forward.keeper.records, *sweep.lookup.records], sweep.lookup.scratch)
     return function
 
 
@@ -184,11 +186,11 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     forward.builder.location = None
     forward.builder.at_end(forward.turn)
     value, shadow = forward.at_turn()
-    forward.push(None)
+    forward.keeper.push(None)
     forward.result(False, value, shadow)
     forward.stack.close()
     split.augmented.name_values()
-    separate_records(split.augmented, forward.records)
+    separate_records(split.augmented, forward.keeper.records)
 
     reverse = split.reverse
     builder = Builder(reverse.append(Block("start")))
@@ -232,7 +234,8 @@ class ReverseSweep:
     """Walks the control flow of one function backwards. The builder stands where the sweep starts."""
 
     def __init__(self, facts: Facts, plan: Plan, builder: Builder, stack: Stack, slots: Slots, tape: Value,
-                 halves: dict[Function, Split], cells: Mapping[Argument, Value], lookup: Lookup):
+                 halves: dict[Function, Split], cells: Mapping[Argument, Value], lookup: Lookup,
+                 failed: Callable[[], Block] | None = None):
         self.facts, self.plan, self.builder, self.slots, self.tape = facts, plan, builder, slots, tape
         self.function, self.needs, self.loops = plan.function, plan.needs, plan.loops
         self.cells, self.lookup = cells, lookup
@@ -242,6 +245,8 @@ class ReverseSweep:
         self.rules = AdjointRules(facts, builder, stack, self.adjoints, lookup, tape, reverses)
         self.blocks = {b: Block(f"{b.name}.bar") for b in facts.live[self.function]
                        if not self.needs.in_inert_loop(b)}
+        self.failed = failed
+        self.again = {loop: Block(f"{loop.header.name}.again") for loop in plan.reruns}
         self.doors = {loop: Door(Block(f"{loop.header.name}.door"), stack.place(I32, "door"))
                       for loop in self._loops_with_doors()}
 
@@ -264,6 +269,9 @@ class ReverseSweep:
                 finish()
             else:
                 self._to_predecessors(block, phis)
+        for loop, start in self.again.items():
+            self.builder.at_end(self.target.append(start))
+            self.run_again(loop)
         for door in self.doors.values():
             self.builder.at_end(door.block)
             first, *others = door.targets
@@ -302,6 +310,8 @@ class ReverseSweep:
         """Go to the reverse of a block, through the doors of the loops that are entered (innermost first)."""
         target = self.blocks[source]
         for loop in loops:
+            if loop in self.again:  # its one exit is at the latch, and `source` is that
+                target = self.again[loop]
             if loop in self.doors:
                 door = self.doors[loop]
                 if target not in door.targets:
@@ -349,7 +359,8 @@ class ReverseSweep:
         if loop is not None and predecessor in loop.blocks:
             place = self.slots[Iteration(loop)]
             self.builder.store(self.builder.binary("sub", self.builder.load(I64, place), i64(1)), place)
-            self.pop(loop)
+            if loop not in self.again:
+                self.pop(loop)
         elif loop is not None:
             self.lookup.forget()  # what is used behind a loop keeps LLVM from vectorising it
             for load in self.plan.put_off.get(loop, ()):
@@ -365,12 +376,30 @@ class ReverseSweep:
         self.builder.at_end(here)
         return start
 
+    def run_again(self, loop: Loop) -> None:
+        """An iteration that is not on the tape is run again; then, as ever, its record is taken back."""
+        self.lookup.forget()
+        iteration, kept = self.builder.load(I64, self.slots[Iteration(loop)]), self.lookup(Kept(loop))
+        gone, there = self.target.append(Block("gone")), Block("there")
+        self.builder.branch_if(self.builder.compare("icmp", "uge", iteration, kept), gone, there)
+        self.builder.at_end(gone)
+        assert self.failed is not None
+        sweep = RerunSweep(self.plan, loop, self.builder, self.slots, self.tape, self.lookup, self.failed)
+        sweep.write()
+        self.lookup.records += sweep.keeper.records
+        self.builder.branch(self.target.append(there))
+        self.builder.at_end(there)
+        self.lookup.forget()
+        self.pop(loop)
+        self.builder.branch(self.blocks[loop.latch])
+
     def reenter(self, loop: Loop) -> None:
         """Come back into the last iteration of a loop."""
         self.lookup.forget()
         last = self.lookup(Count(loop))
         self.builder.store(last, self.slots[Iteration(loop)])
-        self.pop(loop)
+        if loop not in self.again:
+            self.pop(loop)
         if self.plan.layout.has_own_bank(loop):
             self.builder.store(self.builder.binary("add", last, i64(1)), self.slots[Trips(loop)])
 

@@ -1,16 +1,20 @@
 """The tape: memory that keeps primal values between the forward and the reverse sweep.
 
-A tape is a block of 64 bytes on the stack that holds two chains of chunks:
+A tape is a block of 72 bytes on the stack that holds two chains of chunks:
 
     stack   records are pushed by the forward sweep and popped by the reverse sweep, last in, first out; a chunk is
             freed when the reverse sweep has left it behind
     kept    memory that lives until the release: shadows of local arrays
 
     0 chunk, 8 used, 16 capacity of the stack;  24 chunk, 32 used, 40 capacity of the kept chain;  48 bytes in all
+    56 chunk, 64 used of the stack when it was marked
 
 A chunk starts with 64 bytes: the previous chunk, its use and its capacity, and the chunk's own size. `push` and `keep`
 return null when no memory can be had; the writers test that. All memory comes from and goes back to Numba's run time,
 so its counters see it; in between it waits in the arena (`arena`).
+
+`mark` notes how long the stack is; `rewind`, told so, takes off what was pushed since. `is_over` says whether the tape
+holds more than so many bytes (see `reruns`).
 
 `push` and `pop` are told the kind of the record, a number for each loop of each function, and so is `part`, which gives
 the address of an array inside a record. They do nothing with it: it tells the analysis of a derivative that is
@@ -28,7 +32,7 @@ from numbad.passes.ir.function import Function, Module
 from numbad.passes.ir.types import I64, PTR, VOID, ArrayType, FunctionType, Type
 from numbad.passes.ir.values import Value
 
-TAPE = ArrayType(8, I64)
+TAPE = ArrayType(9, I64)
 BYTES = "numbad_tape_bytes"  # registered by the caller: receives the size of each tape that is released
 
 SIGNATURES = {
@@ -37,6 +41,9 @@ SIGNATURES = {
     "numbad.tape.pop": FunctionType(PTR, (PTR, I64, I64)),
     "numbad.tape.part": FunctionType(PTR, (PTR, I64, I64)),
     "numbad.tape.keep": FunctionType(PTR, (PTR, I64)),
+    "numbad.tape.mark": FunctionType(VOID, (PTR,)),
+    "numbad.tape.is_over": FunctionType(I64, (PTR, I64)),
+    "numbad.tape.rewind": FunctionType(VOID, (PTR, I64)),
     "numbad.tape.release": FunctionType(VOID, (PTR,)),
 }
 
@@ -69,7 +76,7 @@ declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare i64 @llvm.umax.i64(i64, i64)
 
 define linkonce_odr void @numbad.tape.init(ptr %tape) nounwind {
-  call void @llvm.memset.p0.i64(ptr align 8 %tape, i8 0, i64 64, i1 false)
+  call void @llvm.memset.p0.i64(ptr align 8 %tape, i8 0, i64 72, i1 false)
   ret void
 }
 
@@ -214,6 +221,65 @@ clear:
   ret ptr %grown
 failed:
   ret ptr null
+}
+
+define linkonce_odr void @numbad.tape.mark(ptr %tape) nounwind {
+  %used.at = getelementptr i8, ptr %tape, i64 8
+  %chunk.mark = getelementptr i8, ptr %tape, i64 56
+  %used.mark = getelementptr i8, ptr %tape, i64 64
+  %chunk = load ptr, ptr %tape
+  %used = load i64, ptr %used.at
+  store ptr %chunk, ptr %chunk.mark
+  store i64 %used, ptr %used.mark
+  ret void
+}
+
+define linkonce_odr i64 @numbad.tape.is_over(ptr %tape, i64 %limit) nounwind {
+  %used.at = getelementptr i8, ptr %tape, i64 8
+  %capacity.at = getelementptr i8, ptr %tape, i64 16
+  %kept.used.at = getelementptr i8, ptr %tape, i64 32
+  %kept.capacity.at = getelementptr i8, ptr %tape, i64 40
+  %total.at = getelementptr i8, ptr %tape, i64 48
+  %used = load i64, ptr %used.at
+  %capacity = load i64, ptr %capacity.at
+  %kept.used = load i64, ptr %kept.used.at
+  %kept.capacity = load i64, ptr %kept.capacity.at
+  %total = load i64, ptr %total.at
+  %without = sub i64 %total, %capacity
+  %stack = add i64 %without, %used
+  %without.kept = sub i64 %stack, %kept.capacity
+  %holds = add i64 %without.kept, %kept.used
+  %is.over = icmp ugt i64 %holds, %limit
+  %result = zext i1 %is.over to i64
+  ret i64 %result
+}
+
+define linkonce_odr void @numbad.tape.rewind(ptr %tape, i64 %really) nounwind {
+  %no = icmp eq i64 %really, 0
+  br i1 %no, label %done, label %look
+look:
+  %chunk.mark = getelementptr i8, ptr %tape, i64 56
+  %mark = load ptr, ptr %chunk.mark
+  %chunk = load ptr, ptr %tape
+  %is.there = icmp eq ptr %chunk, %mark
+  br i1 %is.there, label %set, label %drop
+drop:
+  %total.at = getelementptr i8, ptr %tape, i64 48
+  %total = load i64, ptr %total.at
+  %size.at = getelementptr i8, ptr %tape, i64 16
+  %size = load i64, ptr %size.at
+  %less = sub i64 %total, %size
+  store i64 %less, ptr %total.at
+  call void @numbad.tape.drop(ptr %tape)
+  br label %look
+set:
+  %used.mark = getelementptr i8, ptr %tape, i64 64
+  %used = load i64, ptr %used.mark
+  %used.at = getelementptr i8, ptr %tape, i64 8
+  store i64 %used, ptr %used.at
+  br label %done
+done:
+  ret void
 }
 
 define linkonce_odr void @numbad.tape.free(ptr %chain) nounwind noinline {

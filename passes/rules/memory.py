@@ -104,6 +104,9 @@ _EXACT: dict[str, Effect] = {
     "numbad.tape.pop": Tape(True),
     "numbad.tape.part": Part(),
     "numbad.tape.keep": Tape(True, fresh=True),
+    "numbad.tape.mark": Tape(False),
+    "numbad.tape.is_over": Tape(False),
+    "numbad.tape.rewind": Tape(False),
     "numbad.tape.release": Tape(False),
 }
 

@@ -10,7 +10,10 @@ import ctypes
 
 from derivative.native import I64, Native, P
 from numbad.passes.derivative.tape import SIGNATURES, TAPE
+from numbad.passes.ir.types import I64 as LLVM_I64
 from numbad.passes.ir.types import PTR, size_of
+
+RESULTS = {PTR: P, LLVM_I64: I64}
 
 
 class Heap:
@@ -55,7 +58,7 @@ class Tape:
         self.address = ctypes.addressof(self.block)
         parameters = {name: tuple(P if p == PTR else I64 for p in s.parameters) for name, s in SIGNATURES.items()}
         self.call = {name.rpartition(".")[2]: native.function(
-            name, P if signature.result == PTR else None, *parameters[name]) for name, signature in SIGNATURES.items()}
+            name, RESULTS.get(signature.result), *parameters[name]) for name, signature in SIGNATURES.items()}
         self.call["init"](self.address)
 
     def push(self, content: bytes) -> int | None:
@@ -80,4 +83,4 @@ class Tape:
 
     def release(self) -> None:
         self.call["release"](self.address)
-        assert bytes(self.block[-8:]) == b"\xa5" * 8, "a tape does not write behind its 64 bytes"
+        assert bytes(self.block[-8:]) == b"\xa5" * 8, "a tape does not write behind its end"

@@ -108,6 +108,41 @@ def test_all_that_a_tape_can_do(tape: Tape) -> None:
     assert len(kept) > 100
 
 
+def test_rewinding(tape: Tape) -> None:
+    """Against a list: what was pushed since the mark goes, over chunks and after pops."""
+    rng = random.Random(4)
+    stack: list[bytes] = []
+    for _ in range(300):
+        tape.call["mark"](tape.address)
+        marked = len(stack)
+        for _ in range(rng.randint(0, 12)):
+            if len(stack) > marked and rng.random() < 0.3:
+                assert tape.pop(len(stack[-1])) == stack.pop()
+            else:
+                stack.append(contents(rng, 150))
+                assert tape.push(stack[-1])
+        assert tape.call["is_over"](tape.address, sum(map(len, stack)) - 1)
+        assert not tape.call["is_over"](tape.address, sum(HEAP.sizes))
+        really = rng.random() < 0.6
+        tape.call["rewind"](tape.address, really)
+        if really:
+            del stack[marked:]
+    assert len(stack) > 100
+    for content in reversed(stack):
+        assert tape.pop(len(content)) == content
+
+
+def test_a_rewound_tape_tells_its_bytes(tape: Tape) -> None:
+    tape.push(bytes(8))
+    for _ in range(50):
+        tape.call["mark"](tape.address)
+        tape.push(bytes(20_000))
+        tape.call["rewind"](tape.address, 1)
+    tape.release()
+    assert last_tape_bytes() <= 2 * 20_064
+    tape.call["init"](tape.address)
+
+
 def test_pushing_again_onto_an_emptied_chunk(tape: Tape) -> None:
     first, second, large, last = b"1" * 2000, b"2" * 4000, b"3" * 9000, b"4" * 8
     tape.push(last)

@@ -70,6 +70,11 @@ NAMES = """
     checked_gather caught_inside inner_product quadratic_form logistic_regression pendulum wave_equation
     pair_forces pairs_in_three_loops pairs_of_some pairs_of_swapped_rows pairs_written_between rows_of_no_length
     smoothed_between_two_buffers heat_on_a_plate buffers_that_become_one rotated_buffers filtered
+    asian_option_with_barrier
+""".split()
+PATHS = """
+    european_option paths_of_one_generator roots_or_none three_levels_with_decisions paths_through_scratch
+    two_loops_over_paths path_from_path no_paths asian_option_with_barrier while_loop_per_element
 """.split()
 
 
@@ -158,9 +163,16 @@ def test_each_switch(name: str, switch: str) -> None:
     check_equal(name, replace(Options(), **{switch: False}))
 
 
+@pytest.mark.parametrize("limit", [0, 100, 500])
+@pytest.mark.parametrize("name", PATHS)
+def test_iterations_run_again(name: str, limit: int) -> None:
+    """All of them, and those that are left when the tape has its length."""
+    check_equal(name, replace(Options(), tape_limit=limit))
+
+
 def test_switches_change_plans() -> None:
     """Else the tests above compare equal programs."""
-    names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate"]
+    names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate", "european_option"]
     plans = {options: [differentiated(name, options).derivative.plans for name in names]
              for options in (Options(), *(replace(Options(), **{switch: False}) for switch in SWITCHES))}
     assert len({str(plan) for plan in plans.values()}) == 1 + len(SWITCHES)

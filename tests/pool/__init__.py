@@ -15,6 +15,7 @@ from pool import (  # noqa: F401
     linalg,
     loops,
     memory,
+    paths,
     pitfalls,
     scalar,
     simulations,
