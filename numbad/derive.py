@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from numba.core import types
@@ -66,6 +67,18 @@ def derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
         if key not in known:
             known[key] = _derive(dispatcher, argtypes, request, seed_text, options)
         return known[key]
+
+
+def report(dispatcher: Any) -> str:
+    """The derivatives that have been compiled, by argument types, with the plans of the reverse sweeps."""
+    lines = []
+    for (argtypes, request, _, _), derivative in _cache.get(dispatcher, {}).items():  # type: ignore[misc]
+        names = tuple(signature(dispatcher.py_func).parameters)
+        given = ", ".join(f"{name}: {ty}" for name, ty in zip(names, argtypes, strict=False))
+        active = [name for name, is_active in zip(names, request.active, strict=False) if is_active]
+        lines.append(f"{request.mode} mode of {derivative.lowered.name}({given}) by {', '.join(active) or 'nothing'}")
+        lines += ["  " + line for plan in derivative.plans for line in plan.splitlines()] or ["  keeps nothing"]
+    return "\n".join(lines)
 
 
 def _derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request, seed_text: str | None,

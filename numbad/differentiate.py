@@ -1,7 +1,8 @@
 """`differentiate`: a Numba dispatcher that carries its derivatives as attributes.
 
 Given   a Python function or a dispatcher, with the options of `numba.njit`.
-Gives   a dispatcher that runs the primal when called, with `.grad`, `.value_and_grad`, `.jvp` and `.vjp`.
+Gives   a dispatcher that runs the primal when called, with `.grad`, `.value_and_grad`, `.jvp`, `.vjp` and
+        `.report()`.
 Unsure  about an option: it is Numba's, and Numba refuses it.
 """
 
@@ -17,6 +18,7 @@ from numba.core.registry import CPUDispatcher
 
 from numbad import abi
 from numbad.api import Argnums, grad, jvp, value_and_grad, vjp
+from numbad.derive import report
 from numbad.errors import Unsupported, located
 from numbad.wrapper import dispatcher_of
 
@@ -51,6 +53,15 @@ class DifferentiableDispatcher(CPUDispatcher):
         """`(primals, cotangents) -> (out, gradients)`"""
         return vjp(self)
 
+    def report(self) -> str:
+        """What the derivatives that were compiled so far do, in words.
+
+        For each of them the argument types, what it differentiates by, and the plan of its reverse sweep: what is kept
+        on the tape, in which loop, how many bytes, for which reason; what is computed again; which iterations are run
+        again when the tape is long. Values have the names of Numba's LLVM code, which begin with those of variables.
+        """
+        return report(self)
+
     def _compile_for_args(self, *args, **kws):
         # What Numba calls next: with NUMBA_DISABLE_JIT the Python function, as for `@njit`.
         return self.py_func if config.DISABLE_JIT else super()._compile_for_args(*args, **kws)
@@ -66,7 +77,7 @@ class DifferentiableDispatcher(CPUDispatcher):
 
 
 def differentiate(function_or_signature=None, *, argnums: Argnums = 0, cache: bool = False, **options):
-    """Compile a function with Numba and give it `.grad`, `.value_and_grad`, `.jvp` and `.vjp`.
+    """Compile a function with Numba and give it `.grad`, `.value_and_grad`, `.jvp`, `.vjp` and `.report()`.
 
     Used as `@differentiate`, `@differentiate("float64(float64)")`, `@differentiate(fastmath=True)`, or on a function
     that `@njit` compiled before, which keeps its options. A signature compiles the function and, if it returns one

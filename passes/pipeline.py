@@ -20,7 +20,7 @@ from numbad.passes.derivative.facts import Facts, Task, gather
 from numbad.passes.derivative.fence import check
 from numbad.passes.derivative.forward import write_forward
 from numbad.passes.derivative.hoisting import hoist
-from numbad.passes.derivative.plan import Options, Plan
+from numbad.passes.derivative.plan import Options
 from numbad.passes.derivative.reverse import write_reverse
 from numbad.passes.ir.function import Function, Module
 from numbad.passes.ir.parser import parse
@@ -55,13 +55,14 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     facts = gather(module, task)
     between("analyse", module)
     check(facts)
-    plans: list[Plan] = []
+    plans: tuple[str, ...] = ()
     if task.mode == "forward":
         derivative = write_forward(facts, PLACEHOLDER)
     else:
         if options.hoist:
             hoist(facts)
-        derivative, plans = write_reverse(facts, PLACEHOLDER, options)
+        derivative, followed = write_reverse(facts, PLACEHOLDER, options)
+        plans = tuple(map(str, followed))
     between("write", module)
     _keep_only(module, derivative)
     between("finish", module)
@@ -71,7 +72,7 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     whole = inlinable(whole)  # helpers were kept out of line so that they could be recognised
     symbol = f"{PLACEHOLDER}.{hashlib.sha256(whole.encode()).hexdigest()[:32]}"
     whole = whole.replace("@numbad.seed(", f"@{symbol}.seed(").replace(f"@{PLACEHOLDER}(", f"@{symbol}(")
-    return Derivative(whole, symbol, _shadows(facts), _written(facts), tuple(map(str, plans)))
+    return Derivative(whole, symbol, _shadows(facts), _written(facts), plans)
 
 
 def _shadows(facts: Facts) -> tuple[int, ...]:

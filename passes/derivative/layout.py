@@ -169,12 +169,3 @@ class Layout:
         """Where an item of a bank lies, the bank's arrays being at `base` and so long."""
         offset = self.banks[self._bank[item]].offsets[item]
         return place_in_array(builder, base, length, offset, self.kind(item), item_type(item), iteration)
-
-    def places(self) -> dict[str, Record]:
-        """The records and banks, by words for their places."""
-        found = {"once" if loop is None else f"each iteration of {loop.header}": record
-                 for loop, record in self.records.items()}
-        found |= {f"each iteration of {bank.loop.header} (indexed by the iteration"
-                  f"{f', again in each of {bank.home.header}' if bank.is_shared else ''})": record
-                  for bank, record in self.banks.items()}
-        return found

@@ -21,12 +21,10 @@ from numbad.passes.derivative.exact import CHEAP, PURE_CALLS, is_exact
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.layout import Layout, item_type
 from numbad.passes.derivative.needs import (
-    Base,
     Count,
     Edge,
     Item,
     Kept,
-    Length,
     Needs,
     Scratch,
     Shadow,
@@ -37,7 +35,7 @@ from numbad.passes.derivative.stencils import put_off
 from numbad.passes.derivative.variation import Variation
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load, Phi
-from numbad.passes.ir.values import Argument, Constant, Named, Value
+from numbad.passes.ir.values import Argument, Constant, Value
 from numbad.passes.rules.memory import Part, effect_of
 
 SHADOW_MOVES = frozenset("getelementptr select bitcast addrspacecast".split())
@@ -65,6 +63,7 @@ class Plan:
         self.loops = facts.loops[function]
         self.stored: dict[Item, None] = {}
         self.recomputed: dict[Item, None] = {}
+        self.choices: dict[Item, Choice] = {}  # what was chosen from
         self.affine: dict[Value, Affine] = {}
         self.laws = {loop: law for loop in self.loops.loops if (law := self._trip(loop)) is not None}
         if len(facts.returns(function, split)) > 1:
@@ -104,6 +103,7 @@ class Plan:
     def _resolve(self, items: list[Item]) -> None:
         """Store what cannot be computed again, or what a minimum cut says, and compute the rest again."""
         choices = self._choices(items)
+        self.choices |= choices
         if self.options.weigh:
             cut = cheapest(items, choices)
         else:
@@ -219,37 +219,5 @@ class Plan:
         return not any(self.facts.may_overlap(node, other) for other in self.facts.written)
 
     def __str__(self) -> str:
-        lines = [f"plan of {self.function}"]
-        places = self.layout.places()
-        for where, record in places.items():
-            lines.append(f"  stored {where}: {record.size} bytes")
-            lines += [f"    {_spell(item)}" for item in record.offsets]
-        for loop, rerun in self.reruns.items():
-            slice = [i for i in loop.header.function.instructions if i in rerun.instructions]  # type: ignore[union-attr]
-            lines.append(f"  run again, each iteration of {loop.header} that finds {self.options.tape_limit} bytes on "
-                         f"the tape: {len(slice)} instructions, from {', '.join(map(str, rerun.inputs))}")
-        lines.append("  computed again: " + ", ".join(map(_spell, self.recomputed)))
-        return "\n".join(lines)
-
-
-def _spell(item: Item) -> str:
-    match item:
-        case Shadow(value=value):
-            return f"shadow of {value}"
-        case Edge(block=block):
-            return f"the edge into {block}" if block is not None else "the return taken"
-        case Count(loop=loop):
-            return f"the count of {loop.header}"
-        case Kept(loop=loop):
-            return f"how many iterations of {loop.header} are on the tape"
-        case Base(bank=bank):
-            return f"the address of the arrays of {bank.loop.header}"
-        case Scratch(load=load):
-            return f"(scratch for the adjoint of {load})"
-        case Length(bank=bank):
-            return f"the length of the arrays of {bank.loop.header}"
-        case Snapshot(call=call, position=position):
-            return f"a copy of {call.arguments[position]} at {call}"
-        case Named():
-            return str(item)
-    return str(item)
+        from numbad.passes.derivative.report import report
+        return report(self)

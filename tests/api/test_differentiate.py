@@ -1,6 +1,8 @@
 """`differentiate`: the forms of the decorator, and what the dispatcher that it makes can do."""
 
+import math
 import pickle
+import re
 
 import pytest
 from numba import njit
@@ -75,3 +77,21 @@ def test_parallel_is_unsupported():
 def test_unknown_option_is_refused_by_numba():
     with pytest.raises(KeyError, match="nonsense"):
         nd.differentiate(nonsense=True)(lambda x: x)(1.0)
+
+
+def test_report():
+    @nd.differentiate
+    def recurrence(x, steps):
+        y = x
+        for _ in range(steps):
+            y = x * math.sin(y)
+        return y
+
+    assert recurrence.report() == ""
+    recurrence.grad(0.5, 3)
+    recurrence.jvp((0.5, 3), (1.0, None))
+    text = recurrence.report()
+    assert "reverse mode of test_report.<locals>.recurrence(x: float64, steps: int64) by x\n" in text
+    assert re.search(r"stored in each iteration of \S+ \(line \d+\), indexed by the iteration: \d+ bytes\n    "
+                     r"(.*\n    )?%y.*: goes on from iteration to iteration", text)
+    assert "forward mode of test_report.<locals>.recurrence(x: float64, steps: int64) by x\n  keeps nothing" in text

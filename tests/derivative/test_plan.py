@@ -259,11 +259,11 @@ def test_the_plan_can_be_read() -> None:
     assert str(planned(Notes(RECURRENCE, *KINDS), Options(count_trips=False))) == """\
 plan of @f
   stored once: 16 bytes
-    the count of %loop
-    %last
-  stored each iteration of %loop: 16 bytes
-    %y
-    %sine
+    the count of %loop: not known before the loop
+    %last: depends on the way that was taken
+  stored in each iteration of %loop: 16 bytes
+    %y: goes on from iteration to iteration
+    %sine: what the call gives is not computed again
   computed again: """
 
 
@@ -276,3 +276,16 @@ def test_the_text_names_what_is_no_value() -> None:
 def test_the_text_is_the_same_every_time() -> None:
     for text in PROGRAMS.values():
         assert str(planned(Notes(text, *KINDS))) == str(planned(Notes(text, *KINDS)))
+
+
+@pytest.mark.parametrize("change, reason", [
+    (("", ""), "%sine: what the call gives is not computed again"),
+    (("%square = fmul", "%square = fmul fast"), "%square: fast-math may compute another number"),
+    (("%square = fmul double %x, %x", "%square = load volatile double, ptr %u"), "%square: volatile"),
+    (("%square = fmul double %x, %x", "store double %x, ptr %u\n  %square = load double, ptr %u"),
+     "%square: the memory may be overwritten"),
+    (("%square = fmul double %x, %x", "%square = frem double %x, 3.0"), "%square: cannot be computed again"),
+])
+def test_reasons(change: tuple[str, str], reason: str) -> None:
+    text = STRAIGHT.replace(*change).replace("double %k)", "double %k, ptr %u)")
+    assert reason in str(planned(Notes(text, *KINDS))), str(planned(Notes(text, *KINDS)))

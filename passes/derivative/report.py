@@ -1,0 +1,106 @@
+"""A plan in words: what is kept on the tape and why, what is computed again, what is run again.
+
+Given   a plan.
+Gives   `report`: lines of text, the same for the same program. Places are those in the user's source where LLVM still
+        knows them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numbad.passes.analysis.loops import Loop
+from numbad.passes.derivative.exact import REWRITTEN
+from numbad.passes.derivative.needs import Base, Count, Edge, Item, Kept, Length, Scratch, Shadow, Snapshot
+from numbad.passes.diagnostics import locate
+from numbad.passes.ir.function import Block
+from numbad.passes.ir.instructions import Call, Instruction, Load, Phi
+
+if TYPE_CHECKING:
+    from numbad.passes.derivative.plan import Plan
+
+
+def report(plan: Plan) -> str:
+    lines = [f"plan of {plan.function}"]
+    places = [("once" if loop is None else f"in each iteration of {_loop(loop)}", record)
+              for loop, record in plan.layout.records.items()]
+    places += [(f"in each iteration of {_loop(bank.loop)}, indexed by the iteration"
+                f"{f', the same in each of {_loop(bank.home)}' if bank.is_shared else ''}", record)
+               for bank, record in plan.layout.banks.items()]
+    for where, record in places:
+        lines.append(f"  stored {where}: {record.size} bytes")
+        lines += [f"    {_spell(item)}: {_reason(plan, item)}" for item in record.offsets]
+    for loop, rerun in plan.reruns.items():
+        slice = [i for i in plan.function.instructions if i in rerun.instructions]
+        lines.append(f"  run again, each iteration of {_loop(loop)} that finds {plan.options.tape_limit} bytes on the "
+                     f"tape: {len(slice)} instructions, from {', '.join(map(str, rerun.inputs))}")
+    lines.append("  computed again: " + ", ".join(map(_spell, plan.recomputed)))
+    return "\n".join(lines)
+
+
+def _reason(plan: Plan, item: Item) -> str:
+    match item:
+        case Base() | Length() | Kept() | Scratch():
+            return "for the reverse sweep itself"
+        case Count(loop=loop) if loop not in plan.laws:
+            return "not known before the loop"
+        case Edge() if item not in plan.choices or plan.choices[item].parts is None:
+            return "no single condition tells it"
+        case Snapshot():
+            return "the array may be overwritten"
+    choice = plan.choices.get(item)
+    if choice is None or choice.parts is not None:
+        again = f", to compute it again {choice.compute} and its operands" if choice is not None else ""
+        return f"to keep it costs {choice.store if choice is not None else 0}{again}"
+    value = item.value if isinstance(item, Shadow) else item
+    match value:
+        case Load(volatile=True):
+            return "volatile"
+        case Load():
+            return "the memory may be overwritten"
+        case Phi():
+            is_header = plan.needs.loop_of_header(value.block) is not None  # type: ignore[arg-type]
+            return "goes on from iteration to iteration" if is_header else "depends on the way that was taken"
+        case Instruction() if REWRITTEN & set(value.flags):
+            return "fast-math may compute another number"
+        case Call():
+            return "what the call gives is not computed again"
+    return "cannot be computed again"
+
+
+def _named(value: object) -> str:
+    """A value with its line."""
+    return f"{value}{_line(value)}" if isinstance(value, Instruction) else str(value)
+
+
+def _line(i: Instruction) -> str:
+    module = i.function.module
+    places = locate(module, i.metadata.get("dbg")) if module is not None else ()
+    return f" (line {places[0].line})" if places else ""
+
+
+def _loop(loop: Loop) -> str:
+    return f"{loop.header}{next(filter(None, map(_line, loop.header.instructions)), '')}"
+
+
+def _spell(item: Item) -> str:
+    match item:
+        case Shadow(value=value):
+            return f"shadow of {_named(value)}"
+        case Edge(block=Block() as block):
+            return f"the edge into {block}"
+        case Edge():
+            return "the return taken"
+        case Count(loop=loop):
+            return f"the count of {_loop(loop)}"
+        case Kept(loop=loop):
+            return f"how many iterations of {_loop(loop)} are on the tape"
+        case Base(bank=bank):
+            return f"the address of the arrays of {_loop(bank.loop)}"
+        case Scratch(load=load):
+            return f"(scratch for the adjoint of {load})"
+        case Length(bank=bank):
+            return f"the length of the arrays of {_loop(bank.loop)}"
+        case Snapshot(call=call, position=position):
+            return f"a copy of {call.arguments[position]} at {call}"
+    return _named(item)
