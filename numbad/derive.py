@@ -52,7 +52,8 @@ class Derivative:
     plans: tuple[str, ...]
 
 
-_cache: weakref.WeakKeyDictionary[Any, dict[object, Derivative]] = weakref.WeakKeyDictionary()
+Key = tuple[tuple[types.Type, ...], Request, str | None, Options]
+_cache: weakref.WeakKeyDictionary[Any, dict[Key, Derivative]] = weakref.WeakKeyDictionary()
 
 
 def derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
@@ -72,7 +73,7 @@ def derive(dispatcher: Any, argtypes: tuple[types.Type, ...], request: Request,
 def report(dispatcher: Any) -> str:
     """The derivatives that have been compiled, by argument types, with the plans of the reverse sweeps."""
     lines = []
-    for (argtypes, request, _, _), derivative in _cache.get(dispatcher, {}).items():  # type: ignore[misc]
+    for (argtypes, request, _, _), derivative in _cache.get(dispatcher, {}).items():
         names = tuple(signature(dispatcher.py_func).parameters)
         given = ", ".join(f"{name}: {ty}" for name, ty in zip(names, argtypes, strict=False))
         active = [name for name, is_active in zip(names, request.active, strict=False) if is_active]

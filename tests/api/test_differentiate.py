@@ -92,6 +92,6 @@ def test_report():
     recurrence.jvp((0.5, 3), (1.0, None))
     text = recurrence.report()
     assert "reverse mode of test_report.<locals>.recurrence(x: float64, steps: int64) by x\n" in text
-    assert re.search(r"stored in each iteration of \S+ \(line \d+\), indexed by the iteration: \d+ bytes\n    "
-                     r"(.*\n    )?%y.*: goes on from iteration to iteration", text)
+    assert re.search(r"stored in each iteration of \S+ \(line \d+\), indexed by the iteration: \d+ bytes\n *"
+                     r"(.*\n *)?%y.*: goes on from iteration to iteration", text)
     assert "forward mode of test_report.<locals>.recurrence(x: float64, steps: int64) by x\n  keeps nothing" in text
