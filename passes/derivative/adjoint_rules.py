@@ -6,19 +6,22 @@ Gives   code at the builder's point. Control flow and phis are not its business 
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import scaled
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Count, Scratch, Shadow, Snapshot, elementary_rule
+from numbad.passes.derivative.needs import Count, Shadow, Snapshot, elementary_rule
+from numbad.passes.derivative.stencils import Row
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Call, ExtractValue, InsertValue, Instruction, Load, Phi, Store
 from numbad.passes.ir.types import I1, I8, I64, VOID, FloatType, VectorType, size_of
-from numbad.passes.ir.values import ConstantAggregate, ConstantFloat, ConstantInt, Value, integer, zero
+from numbad.passes.ir.values import ConstantAggregate, ConstantInt, Value, integer, zero
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.algebra import Term
@@ -30,6 +33,7 @@ class AdjointRules:
                  reverses: dict[Function, Function]):
         self.facts, self.builder, self.stack = facts, builder, stack
         self.adjoints, self.lookup, self.tape, self.reverses = adjoints, lookup, tape, reverses
+        self._accumulated = set(lookup.plan.accumulations.values())
         self._speculated: dict[Instruction, bool] = {}
         self._passed_by: dict[tuple[Block, Block], bool] = {}
         self.seed: Value | None = None  # adjoint of the function's result, where that is a number
@@ -179,20 +183,31 @@ class AdjointRules:
 
     def load(self, i: Load) -> None:
         """*p.shadow += x.bar"""
-        if self.lookup.plan.layout.bank(Scratch(i)) is not None:
-            self.lookup.put(Scratch(i), self.adjoints.take(i))
+        scratch = self.lookup.plan.scratch.get(i)
+        if scratch is not None:
+            x_bar = self.adjoints.take(i)
+            if scratch.load is i:
+                self.lookup.put(scratch, x_bar)
+            return
+        if i in self._accumulated:  # *p.shadow holds it already
+            self.adjoints.take(i)
             return
         shadow, x_bar = self.lookup(Shadow(i.pointer)), self.adjoints.take(i)
         align = min(i.align, size_of(i.type.scalar))
         sum = self.builder.binary("fadd", self.builder.load(i.type, shadow, align=align), x_bar)
         self.builder.store(sum, shadow, align=align)
 
-    def add_row(self, loop: Loop, i: Load) -> None:
-        """*p.shadow += x.bar for all iterations of the loop that is left, from the scratch row of the load."""
+    def add_row(self, loop: Loop, row: Row) -> None:
+        """*p.shadow += x.bar for all iterations of the loop that is left, from the scratch rows of the loads."""
         trips = self.builder.binary("add", self.lookup(Count(loop)), integer(I64, 1))
-        row, shadow = self.lookup.place(Scratch(i)), self.lookup(Shadow(i.pointer))
-        one = ConstantFloat(i.type, "1.000000e+00")
-        self.builder.call_symbol(f"numbad.adjoint.axpy.{i.type}", VOID, [trips, one, row, shadow, integer(I64, 1)])
+        for first, second in zip_longest(range(0, len(row.loads), 2), range(1, len(row.loads), 2)):
+            i = row.loads[first]
+            rows, distance = [self.lookup.place(self.lookup.plan.scratch[i])], []
+            if second is not None:
+                rows.append(self.lookup.place(self.lookup.plan.scratch[row.loads[second]]))
+                distance = [integer(I64, row.places[second] - row.places[first])]
+            self.builder.call_symbol(f"numbad.adjoint.{'row' if second is None else 'rows'}.{i.type}", VOID,
+                                     [trips, *rows, self.lookup(Shadow(i.pointer)), *distance])
 
     def store(self, i: Store) -> None:
         """v.bar += *p.shadow;  *p.shadow = 0. What was there before has no influence on what comes after."""
@@ -200,7 +215,8 @@ class AdjointRules:
         align = min(i.align, size_of(i.value.type.scalar))
         if self.adjoints.is_active(i.value):
             self.adjoints.add(i.value, self.builder.load(i.value.type, shadow, align=align))
-        self.builder.store(zero(i.value.type), shadow, align=align)
+        if i not in self.lookup.plan.accumulations:
+            self.builder.store(zero(i.value.type), shadow, align=align)
 
     def effect(self, i: Call) -> None:
         match effects.effect_of(i):

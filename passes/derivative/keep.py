@@ -17,7 +17,7 @@ from numbad.passes.analysis.loops import Loop
 from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.layout import item_type
-from numbad.passes.derivative.needs import Bank, Base, Count, Edge, Item, Iteration, Kept, Length, Trips
+from numbad.passes.derivative.needs import Address, Bank, Base, Count, Edge, Extent, Item, Iteration, Kept, Length
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.derivative.tape import array_bytes, tape_function
 from numbad.passes.ir.builder import i32, i64
@@ -38,8 +38,9 @@ class Slots(dict[Item, Value]):
         for loop in plan.loops.loops:
             if loop not in plan.needs.inert_loops:
                 self[Iteration(loop)] = stack.place(I64, "iteration")
-            if plan.layout.has_own_bank(loop):
-                self[Trips(loop)] = stack.place(I64, "trips")
+        for bank in plan.layout.banks:
+            self[Address(bank)] = stack.place(PTR, "address")
+            self[Extent(bank)] = stack.place(I64, "extent")
 
 
 class Keeper:

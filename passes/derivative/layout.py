@@ -18,10 +18,12 @@ from numbad.passes.analysis.induction import invariant
 from numbad.passes.analysis.loops import Loop, Loops
 from numbad.passes.analysis.trips import Trip
 from numbad.passes.derivative.needs import (
+    Address,
     Bank,
     Base,
     Count,
     Edge,
+    Extent,
     Item,
     Iteration,
     Kept,
@@ -29,7 +31,6 @@ from numbad.passes.derivative.needs import (
     Scratch,
     Shadow,
     Snapshot,
-    Trips,
 )
 from numbad.passes.derivative.tape import place_in_array
 from numbad.passes.derivative.variation import Variation
@@ -46,11 +47,11 @@ def item_type(item: Item) -> Type:
             return value.type
         case Edge():
             return I32
-        case Snapshot() | Base():
+        case Snapshot() | Base() | Address():
             return PTR
         case Scratch(load=load):
             return load.type
-        case Iteration() | Trips() | Length() | Count() | Kept():
+        case Iteration() | Extent() | Length() | Count() | Kept():
             return I64
     return item.type
 
@@ -134,9 +135,6 @@ class Layout:
     def banks_at(self, home: Loop) -> list[Bank]:
         """The banks that are allocated where a loop is entered."""
         return [bank for bank in self.banks if bank.home is home]
-
-    def has_own_bank(self, loop: Loop) -> bool:
-        return Bank(loop, loop) in self.banks
 
     def level(self, item: Item) -> Loop | None:
         """The innermost loop in each of whose iterations the item has a new value."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from numbad.passes.derivative.layout import item_type
-from numbad.passes.derivative.needs import Bank, Base, Count, Edge, Item, Iteration, Length, Shadow, Snapshot, Trips
+from numbad.passes.derivative.needs import Address, Count, Edge, Extent, Item, Iteration, Shadow, Snapshot
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
@@ -49,7 +49,7 @@ class Lookup:
     def _parts(self, item: Item) -> list[Item]:
         bank = self.plan.layout.bank(item)
         if bank is not None:
-            return [Base(bank), self._length(bank), Iteration(bank.loop)]
+            return [Address(bank), Extent(bank), Iteration(bank.loop)]
         if item not in self.plan.recomputed:
             return []
         if isinstance(item, Count):
@@ -108,16 +108,12 @@ class Lookup:
             twin.flags = ()
         return self.builder.insert(twin)
 
-    @staticmethod
-    def _length(bank: Bank) -> Item:
-        return Length(bank) if bank.is_shared else Trips(bank.loop)
-
     def place(self, item: Item) -> Value:
         """Where an item of a bank lies in this iteration."""
         bank = self.plan.layout.bank(item)
         assert bank is not None
-        base, length, iteration = map(self, (Base(bank), self._length(bank), Iteration(bank.loop)))
-        return self.plan.layout.place(self.builder, item, base, length, iteration)
+        address, extent, iteration = self(Address(bank)), self(Extent(bank)), self(Iteration(bank.loop))
+        return self.plan.layout.place(self.builder, item, address, extent, iteration)
 
     def put(self, item: Item, value: Value) -> None:
         """Change what an item of a bank is in this iteration."""

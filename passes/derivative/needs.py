@@ -104,13 +104,20 @@ class Scratch:
 
 
 @dataclass(frozen=True)
-class Trips:
-    """How long the arrays of the loop's own bank are."""
+class Address:
+    """Where the arrays of a bank are, while the reverse sweep is in its home; set when it comes there."""
 
-    loop: Loop
+    bank: Bank
 
 
-Item = Value | Shadow | Edge | Count | Kept | Snapshot | Iteration | Base | Length | Scratch | Trips
+@dataclass(frozen=True)
+class Extent:
+    """How long the arrays of a bank are, while the reverse sweep is in its home."""
+
+    bank: Bank
+
+
+Item = Value | Shadow | Edge | Count | Kept | Snapshot | Iteration | Base | Length | Scratch | Address | Extent
 
 
 @dataclass(frozen=True)

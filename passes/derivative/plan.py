@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from numbad.passes.analysis.induction import Affine, affine
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.trips import Trip, trip
+from numbad.passes.derivative.accumulations import accumulations
 from numbad.passes.derivative.conditions import Condition, condition_of
 from numbad.passes.derivative.costs import COPY, ITERATIONS, compute_cost, store_cost, tape_cost, times
 from numbad.passes.derivative.cut import Choice, cheapest
@@ -31,7 +32,7 @@ from numbad.passes.derivative.needs import (
     Snapshot,
 )
 from numbad.passes.derivative.reruns import find
-from numbad.passes.derivative.stencils import put_off
+from numbad.passes.derivative.stencils import Row, of_one_sum, put_off
 from numbad.passes.derivative.variation import Variation
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load, Phi
@@ -51,12 +52,14 @@ class Options:
     hoist: bool = True
     share: bool = True
     put_off: bool = True
+    accumulate: bool = True
     rerun: bool = True
     tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
 
 
 class Plan:
-    """What is `stored`, and where (`layout`); what is `recomputed`; the loads whose adjoints are `put_off`."""
+    """What is `stored`, and where (`layout`); what is `recomputed`; the rows whose adjoints are `put_off`; the stores
+    that are `accumulations`; the iterations that can be run again (`reruns`)."""
 
     def __init__(self, facts: Facts, function: Function, needs: Needs, split: bool, options: Options):
         self.facts, self.function, self.needs, self.split, self.options = facts, function, needs, split, options
@@ -71,7 +74,9 @@ class Plan:
         self.conditions: dict[Block, Condition] = {}
         self.layout = Layout(function, self.loops, self.laws, Variation(facts, function) if options.share else None)
         self._resolve(list(needs.items()))
+        self.scratch: dict[Load, Scratch] = {}
         self.put_off = self._put_off()
+        self.accumulations = accumulations(facts, function) if options.accumulate else {}
         self.reruns = find(self)
         for loop, rerun in self.reruns.items():
             self._resolve(list(rerun.inputs))
@@ -87,15 +92,18 @@ class Plan:
         exits = [(b, s) for b in loop.blocks if b in live for s in b.successors if s in live and s not in loop.blocks]
         return trip(loop, *exits[0]) if len(exits) == 1 else None
 
-    def _put_off(self) -> dict[Loop, list[Load]]:
-        """Per loop the loads whose adjoints wait in scratch rows; these are allocated once, outside of all loops."""
-        found: dict[Loop, list[Load]] = {}
-        for load in put_off(self.facts, self.function, self.laws) if self.options.put_off else ():
-            item, loop = Scratch(load), self.layout.level(load)
-            home = self.layout.home(item)
-            if loop is not None and home is not None and home.parent is None:
-                self.stored[item] = None
-                found.setdefault(loop, []).append(load)
+    def _put_off(self) -> dict[Loop, list[Row]]:
+        """Per loop the rows whose adjoints wait in scratch rows; these are allocated once, outside of all loops."""
+        if not self.options.put_off:
+            return {}
+        found = {}
+        for loop, rows in put_off(self.facts, self.function, self.laws).items():
+            home = self.layout.home(Scratch(rows[0].loads[0]))
+            if home is not None and home.parent is None:
+                found[loop] = rows
+                same = of_one_sum(load for row in rows for load in row.loads)
+                self.scratch |= {load: Scratch(first) for load, first in same.items()}
+        self.stored |= dict.fromkeys(self.scratch.values())
         return found
 
     # --- decisions ---

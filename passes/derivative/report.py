@@ -34,6 +34,9 @@ def report(plan: Plan) -> str:
         slice = [i for i in plan.function.instructions if i in rerun.instructions]
         lines.append(f"  run again, each iteration of {_loop(loop)} that finds {plan.options.tape_limit} bytes on the "
                      f"tape: {len(slice)} instructions, from {', '.join(map(str, rerun.inputs))}")
+    if plan.accumulations:
+        lines.append("  sums in memory, whose adjoints stay where they are: " + ", ".join(
+            sorted({_line(store).strip(" ()") or str(store.value) for store in plan.accumulations})))
     lines.append("  computed again: " + ", ".join(map(_spell, plan.recomputed)))
     return "\n".join(lines)
 

@@ -29,7 +29,21 @@ from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.keep import Slots
 from numbad.passes.derivative.layout import item_type
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Bank, Count, Edge, Item, Iteration, Kept, Length, Needs, Shadow, Trips, Way
+from numbad.passes.derivative.needs import (
+    Address,
+    Bank,
+    Base,
+    Count,
+    Edge,
+    Extent,
+    Item,
+    Iteration,
+    Kept,
+    Length,
+    Needs,
+    Shadow,
+    Way,
+)
 from numbad.passes.derivative.plan import Options, Plan
 from numbad.passes.derivative.rerun_sweep import RerunSweep
 from numbad.passes.derivative.scopes import separate_records
@@ -363,11 +377,11 @@ class ReverseSweep:
                 self.pop(loop)
         elif loop is not None:
             self.lookup.forget()  # what is used behind a loop keeps LLVM from vectorising it
-            for load in self.plan.put_off.get(loop, ()):
-                self.rules.add_row(loop, load)
+            for row in self.plan.put_off.get(loop, ()):
+                self.rules.add_row(loop, row)
             for bank in reversed(self.plan.layout.banks_at(loop)):
-                length = self.lookup(Length(bank) if bank.is_shared else Trips(loop))
-                self._pop(self.builder.binary("mul", length, i64(self.plan.layout.banks[bank].size)), bank)
+                extent = self.lookup(Extent(bank))
+                self._pop(self.builder.binary("mul", extent, i64(self.plan.layout.banks[bank].size)), bank)
         left = self._left(way, block)
         for ended in reversed(left):
             self.reenter(ended)
@@ -400,8 +414,10 @@ class ReverseSweep:
         self.builder.store(last, self.slots[Iteration(loop)])
         if loop not in self.again:
             self.pop(loop)
-        if self.plan.layout.has_own_bank(loop):
-            self.builder.store(self.builder.binary("add", last, i64(1)), self.slots[Trips(loop)])
+        for bank in self.plan.layout.banks_at(loop):  # here, and not where they are used, so that LLVM keeps them
+            extent = self.lookup(Length(bank)) if bank.is_shared else self.builder.binary("add", last, i64(1))
+            self.builder.store(extent, self.slots[Extent(bank)])
+            self.builder.store(self.lookup(Base(bank)), self.slots[Address(bank)])
 
     def pop(self, loop: Loop | None) -> None:
         """Take a loop's record back from the tape into the slots."""

@@ -31,7 +31,7 @@ class Writes:
         self.writes: dict[Node, list[Instruction]] = {}
         for block in loop.blocks:
             for i in block.instructions:
-                pointers = _written_by(i)
+                pointers = written_by(i)
                 self.known &= pointers is not None
                 for pointer in pointers or ():
                     self.writes.setdefault(facts.memory.node(pointer), []).append(i)
@@ -55,7 +55,7 @@ class Writes:
             and distinct(load.pointer, store.pointer, self.addresses.loops)
 
 
-def _written_by(i: Instruction) -> list[Value] | None:
+def written_by(i: Instruction) -> list[Value] | None:
     """The pointers through which an instruction writes; None if it may write elsewhere."""
     if isinstance(i, Store):
         return [i.pointer]

@@ -169,7 +169,7 @@ def test_arrays_that_all_iterations_share() -> None:
              for bank, record in plan.layout.banks.items()}
     assert banks["inner", "outer"] == ["%scaled"] and banks["outer", "outer"] == ["%a"]
     assert ("inner", "inner") not in banks
-    assert "again in each of %outer" in str(plan)
+    assert "the same in each of %outer" in str(plan)
     apart = planned(Notes(PAIRS, "varies in"), Options(share=False))
     inner = apart.loops.loops[2]
     assert all(not bank.is_shared for bank in apart.layout.banks) and Bank(inner, inner) in apart.layout.banks
