@@ -95,7 +95,7 @@ def _differentiable(function: Callable, signatures, argnums: Argnums, cache: boo
     options = {"nopython": True, **inner.targetoptions, **options}
     local_types = {**inner.locals, **options.pop("locals", {})}
     dispatcher = DifferentiableDispatcher(inner.py_func, local_types, options, argnums)
-    if cache:
+    if cache or inner.stats.cache_path is not None:
         dispatcher.enable_caching()
     if config.DISABLE_JIT:
         return dispatcher

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 
 from llvmlite import ir
 from numba.core import codegen, compiler, cpu, dispatcher, lowering, registry, target_extension, types, typing
+from numba.core.environment import Environment
 from numba.core.extending import overload
 from numba.core.runtime import rtsys
 from numba.core.utils import threadsafe_cached_property
@@ -141,7 +142,7 @@ class Context(cpu.CPUContext):
         return super().get_function(fn, sig, _firstcall)
 
 
-environments: dict[str, object] = {}
+environments: dict[str, Environment] = {}
 """By the symbol of its address, the constants that each function of this target hands to the Python interpreter (for
 printing, and for exceptions whose arguments are known at run time)."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ from numba.extending import overload
 from numbad import target
 from numbad.abi import mirrored
 from numbad.derive import Derivative
+from numbad.disk import DerivativeCache
 from numbad.errors import EngineError, Unsupported, located
 from numbad.link import Static, StaticType
 from numbad.passes.watch import is_on
@@ -38,6 +39,8 @@ from numbad.source import body_of, define, parameter_text
 _checking: ContextVar[bool] = ContextVar("numbad is checking a derivative", default=False)
 _DERIVATIVES = "__numbad_derivatives__"
 _DISPATCHER = "__numbad_dispatcher__"
+
+Types = tuple[types.Type, ...]
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,10 @@ class Plan:
     def __init__(self, primal: Dispatcher, *options):
         self.primal = primal
         self.options = options
-        self._implementations: dict[tuple[types.Type, ...], FunctionType] = {}
-        self.derivatives: list[Derivative] = []  # asked for by an implementation that is not compiled yet
+        self._implementations: dict[Types, FunctionType] = {}
+        self._derivatives: dict[Types, list[Derivative]] = {}
+        self.derivatives: list[Derivative] = []
+        """Those that the implementation asked for which is being written, or was last."""
 
     @property
     def name(self) -> str:
@@ -77,6 +82,27 @@ class Plan:
         """The parameters of the dispatcher."""
         return inspect.signature(self.primal.py_func)
 
+    @property
+    def steps(self) -> tuple[Plan, ...]:
+        """This plan, and those of which it takes the derivative."""
+        inner = self.primal.plan.steps if isinstance(self.primal, DerivativeDispatcher) else ()
+        return (self, *inner)
+
+    @property
+    def root(self) -> Dispatcher:
+        """The function at the bottom, which is no derivative of ours."""
+        return self.steps[-1].primal
+
+    def root_types(self, argument_types: Types) -> Types:
+        """The argument types for which the root is differentiated, for arguments of these types."""
+        for step in self.steps:
+            argument_types = step.primal_types(given(argument_types))
+        return argument_types
+
+    def primal_types(self, argument_types: Types) -> Types:
+        """The argument types for which the primal is differentiated."""
+        raise NotImplementedError
+
     def finish(self, wrapper: FunctionType) -> None:
         """Give the wrapper its defaults and its documentation."""
         raise NotImplementedError
@@ -85,17 +111,22 @@ class Plan:
         """What a call with these arguments asks for."""
         raise NotImplementedError
 
-    def write(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
+    def write(self, argument_types: Types) -> FunctionType:
         """The implementation `(plan, arguments)` for arguments of these types; the first is `arguments[1]`."""
         raise NotImplementedError
 
-    def implementation(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
+    def implementation(self, argument_types: Types) -> FunctionType:
         if argument_types not in self._implementations:
+            self._derivatives[argument_types] = self.derivatives = []
             try:
                 self._implementations[argument_types] = self.write(argument_types)
             except Unsupported as refusal:
                 raise located(refusal, self.primal.py_func) from refusal.__cause__
         return self._implementations[argument_types]
+
+    def made(self, argument_types: Types) -> list[Derivative]:
+        """The derivatives in the implementation for arguments of these types; none if it was never asked for."""
+        return self._derivatives.get(given(argument_types), [])
 
 
 def apply(plan: Plan, arguments: tuple):
@@ -106,7 +137,7 @@ def apply(plan: Plan, arguments: tuple):
 @overload(apply, inline="always")
 def _apply(plan, arguments):
     if isinstance(plan, StaticType) and isinstance(plan.static.value, Plan):
-        return plan.static.value.implementation(tuple(map(_given, arguments.types[1:])))
+        return plan.static.value.implementation(given(arguments.types[1:]))
 
 
 class _StaticPlan(Static):
@@ -125,19 +156,30 @@ def _typeof_plan(static, context):
 
 class _PlanCompiler(_FunctionCompiler):
     """Compiles what a plan writes for the types of a call, with the parameters of the wrapper, as one function: by way
-    of the wrapper's one line and `apply` Numba would compile it twice."""
+    of the wrapper's one line and `apply` Numba would compile it twice.
+
+    The name of the function ends up in a symbol. Of two functions with one symbol the first wins where code from disk
+    is loaded, so it holds the key of the code, or is drawn at random."""
 
     def __init__(self, plan: Plan, ordinary: _FunctionCompiler):
         super().__init__(ordinary.py_func, ordinary.targetdescr, ordinary.targetoptions, ordinary.locals,
                          ordinary.pipeline_class)
         self.plan = plan
+        self.cache: DerivativeCache | None = None
+
+    def compile(self, args, return_type):
+        self.plan.implementation(given(args))  # before Numba types anything, so that its errors stay as they are
+        return super().compile(args, return_type)
 
     def _get_implementation(self, args, kws):
-        lines, names = body_of(self.plan.implementation(tuple(map(_given, args))))
+        lines, names = body_of(self.plan.implementation(given(args)))
         # Parameters are passed by position: names of our own cannot meet those in the lines.
         parameters = ", ".join(f"__{index}" for index in range(len(args)))
         first = f"arguments = (None, {parameters + ', ' if parameters else ''})"
-        return define(self.py_func.__name__, parameters, [first, *lines], names)
+        function = define(self.py_func.__name__, parameters, [first, *lines], names)
+        key = self.cache.key(args) if self.cache else None
+        function.__qualname__ = f"{key or uuid4().hex}.{function.__name__}"
+        return function
 
 
 class DerivativeDispatcher(CPUDispatcher):
@@ -156,7 +198,7 @@ class DerivativeDispatcher(CPUDispatcher):
         # The other options of the primal are in its code; this one is about who may run beside it.
         options = {"nopython": True, "nogil": plan.primal.targetoptions.get("nogil", False)}
         super().__init__(wrapper, targetoptions=options)
-        self._compiler: _FunctionCompiler = _PlanCompiler(plan, self._compiler)
+        self._compiler: _PlanCompiler = _PlanCompiler(plan, self._compiler)
 
     def __reduce__(self):
         return derivative_dispatcher, (type(self.plan), self.plan.primal, *self.plan.options)
@@ -174,6 +216,10 @@ class DerivativeDispatcher(CPUDispatcher):
                 _checking.reset(token)
         return compiled
 
+    def enable_caching(self) -> None:
+        """Keep what is compiled on disk. A derivative of a function that Numba caches does so by itself."""
+        self._cache = self._compiler.cache = DerivativeCache(self.plan)
+
     def typeof_pyval(self, val):
         with _functions_in_tuples():
             return super().typeof_pyval(val)
@@ -184,20 +230,19 @@ class DerivativeDispatcher(CPUDispatcher):
                           self.plan.primal.py_func)
         argument_types, _ = sigutils.normalize_signature(sig)
         with global_compiler_lock, _functions_in_tuples():
-            if tuple(argument_types) not in self.overloads and self._can_compile:
-                self.plan.implementation(tuple(map(_given, argument_types)))
+            if self._compiler.cache is None and self.plan.root.stats.cache_path is not None:
+                self.enable_caching()
             entry = super().compile(sig)
-            self._bind_environments()
+            self._bind_environments(argument_types)
             return entry
 
-    def _bind_environments(self) -> None:
+    def _bind_environments(self, argument_types: Types) -> None:
         """Tell the compiled code where the constants are that it hands to the Python interpreter."""
         codegen = self.targetdescr.target_context.codegen()
-        for derivative in self.plan.derivatives:
+        for derivative in self.plan.made(argument_types):
             for symbol in derivative.environments:
                 if codegen._engine.get_global_value_address(symbol):  # 0 if the optimiser found no use of it
                     codegen.set_env(symbol, target.environments[symbol])
-        self.plan.derivatives.clear()
 
 
 class _Derivatives(dict):
@@ -255,9 +300,10 @@ def _functions_in_tuples() -> Iterator[None]:
         yield
 
 
-def _given(ty: types.Type) -> types.Type:
-    """The type that an argument has inside the function: no literal, and not left to its default."""
-    return typeof(ty.value) if isinstance(ty, types.Omitted) else mirrored(ty, types.unliteral)
+def given(argument_types: Iterable[types.Type]) -> Types:
+    """The types that arguments have inside the function: no literals, and none left to its default."""
+    return tuple(typeof(ty.value) if isinstance(ty, types.Omitted) else mirrored(ty, types.unliteral)
+                 for ty in argument_types)
 
 
 def _identifier(text: str) -> str:
