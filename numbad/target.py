@@ -273,6 +273,12 @@ def twin(user: dispatcher.Dispatcher) -> Twin:
     return private
 
 
+def lowered_types(user: dispatcher.Dispatcher) -> frozenset[tuple[types.Type, ...]]:
+    """The argument types for which a function was lowered in this process."""
+    owner, private = user.__dict__.get(_TWIN, (None, None))
+    return frozenset(private.overloads) if owner is not None and owner() is user else frozenset()
+
+
 def twinned(ty: types.Type) -> types.Type:
     """`ty` with every dispatcher in it, also inside tuples and optionals, replaced by its twin."""
     if isinstance(ty, types.Dispatcher):

@@ -29,8 +29,8 @@ from numba.extending import overload
 
 from numbad import target
 from numbad.abi import mirrored
+from numbad.caching import DerivativeCache
 from numbad.derive import Derivative
-from numbad.disk import DerivativeCache
 from numbad.errors import EngineError, Unsupported, located
 from numbad.link import Static, StaticType
 from numbad.passes.watch import is_on
