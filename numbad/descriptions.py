@@ -8,6 +8,7 @@ Unsure  raises `Indescribable`, about anything that is not listed here.
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,22 @@ def describe_value(value: Any) -> str:
 
 
 def describe_class(kind: type) -> str:
-    """A class that another process imports under its name; the layout of a named tuple is in its name's description."""
-    if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
+    """The class by the name under which another process imports it, and the fields of a named tuple."""
+    name = imported_name(kind)
+    if name is None or kind.__module__ == "__main__":
         raise Indescribable(f"the class {kind.__qualname__}, which cannot be imported")
-    return f"{kind.__module__}.{kind.__qualname__}{getattr(kind, '_fields', '')}"
+    return f"{name}{getattr(kind, '_fields', '')}"
+
+
+def imported_name(value: Any) -> str | None:
+    """The module and the name under which it has a function or a class, if it does have it there."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(name, str):
+        return None
+    found: Any = sys.modules.get(module)
+    for step in name.split("."):
+        found = getattr(found, step, None)
+    return f"{module}.{name}" if found is value else None
 
 
 def _describe_collection(value: Any) -> str:

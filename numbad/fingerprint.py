@@ -25,7 +25,7 @@ from typing import Any
 from numba.core import compiler, types
 from numba.core.dispatcher import Dispatcher, _FunctionCompiler
 
-from numbad.descriptions import Indescribable, describe_class, describe_type, describe_value
+from numbad.descriptions import Indescribable, describe_class, describe_type, describe_value, imported_name
 from numbad.extensions import OURS, extended, package_of
 
 _STAMPED = frozenset((*OURS, "numpy", "llvmlite", *sys.stdlib_module_names))
@@ -68,7 +68,9 @@ class _Walk:
         if isinstance(value, type) and (issubclass(value, BaseException)
                                         or issubclass(value, tuple) and hasattr(value, "_fields")):
             return describe_class(value)
-        return _imported_name(value) or describe_value(value)
+        name = imported_name(value)
+        is_known = name is not None and package_of(value.__module__) in _STAMPED
+        return f"{name}" if is_known else describe_value(value)
 
     def _dispatcher(self, dispatcher: Dispatcher) -> str:
         if dispatcher not in self.parts:
@@ -126,17 +128,6 @@ class _Walk:
             if package_of(module.__name__) in _STAMPED and not is_put_there:
                 return f"{module.__name__}.{name}"
             raise
-
-
-def _imported_name(value: Any) -> str | None:
-    """The name under which a function or a class of a known package is imported."""
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(name, str) or package_of(module) not in _STAMPED:
-        return None
-    found: Any = sys.modules.get(module)
-    for step in name.split("."):
-        found = getattr(found, step, None)
-    return f"{module}.{name}" if found is value else None
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -4,7 +4,8 @@ Given   a `Lowered`.
 Gives   a digest. Two texts with one digest are equal but for what each process draws anew: the counters in symbols,
         hashes in the names of strings, addresses. Each of these is replaced by its rank in the text, so different ones
         stay different.
-Unsure  gives None: the text holds a class of `__main__`, which is stored under a number drawn at random.
+Unsure  gives None: the text holds a class of `__main__`, which is stored under a number drawn at random, or hands
+        objects to the Python interpreter, under a symbol that may mean another function in another process.
 
 Addresses are not in the digest. Those of dispatchers stand in every text and nobody reads them; one that is read, of a
 large array or a C function, is still in the derivative, and then `holds_address` tells not to keep it.
@@ -14,8 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-
-from numba.core.serialize import dumps
 
 from numbad import target
 from numbad.frontend import Lowered
@@ -30,12 +29,11 @@ _BY_VALUE = "_make_skeleton_class"
 
 
 def digest(lowered: Lowered) -> str | None:
-    if _BY_VALUE in lowered.text:
+    hands_objects = any(environment.consts and symbol in lowered.text
+                        for symbol, environment in target.environments.items())
+    if _BY_VALUE in lowered.text or hands_objects:
         return None
-    constants = [dumps(environment.consts) for symbol, environment in target.environments.items()
-                 if symbol in lowered.text]
-    parts = [_alike(lowered.text).encode(), str(lowered.signature.return_type).encode(), *constants]
-    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+    return hashlib.sha256(f"{lowered.signature.return_type}\0{_alike(lowered.text)}".encode()).hexdigest()
 
 
 def holds_address(text: str) -> bool:
