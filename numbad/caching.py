@@ -8,6 +8,7 @@ Unsure  gives nothing, and keeps nothing: without a key, and for code that holds
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
 from numba.core import types
@@ -27,6 +28,7 @@ class DerivativeCache(_Cache):
     def __init__(self, plan: Plan):
         self._plan = plan
         self._disk = Disk(plan.root.py_func, "-".join(step.kind for step in plan.steps))
+        self._recalled = partial(recalled, disk=Disk(plan.root.py_func, "lowered"))
         self._keys: dict[tuple[types.Type, ...], str | None] = {}
         self._enabled = True
 
@@ -52,7 +54,7 @@ class DerivativeCache(_Cache):
         if not self._enabled:
             return None
         argument_types, _ = normalize_signature(sig)
-        key = key_of(self._plan, argument_types, recalled)
+        key = key_of(self._plan, argument_types, self._recalled)
         found = self._read(key)
         if found is None:
             # The function will be lowered anyway, or was, perhaps before a global changed: that is what counts.

@@ -63,13 +63,13 @@ def lowered_here(function: Dispatcher, argument_types: Types) -> str | None:
     return digest(lower(function, argument_types))
 
 
-def recalled(function: Dispatcher, argument_types: Types) -> str | None:
+def recalled(function: Dispatcher, argument_types: Types, disk: Disk) -> str | None:
     """The digest of the function as it is lowered now, from disk if an earlier process lowered it."""
     try:
         mark = fingerprint(function, argument_types)
     except Indescribable:
         return lowered_here(function, argument_types)
-    key, disk = _hashed(mark.text), Disk(function.py_func, "lowered")
+    key = _hashed(mark.text)
     known = disk.read(key)
     if isinstance(known, str):
         return known

@@ -24,6 +24,7 @@ _DRAWN = re.compile(r"B(?P<length>\d+)v(?P<counter>\d+)"
                     r"|\.const\.pickle(?:data|buf)\.(?P<pickle>[0-9a-f]{40})"
                     r"|numba\.dynamic\.globals\.(?P<address>[0-9a-f]+)")
 _ADDRESS = re.compile(r"inttoptr \(i64 -?\d+ to ptr\)")
+_HASH = re.compile(r"@\.const\.pickledata\.[0-9a-f]{40}\.sha1 = ")
 _LOST = "missing Environment: _ZN08NumbaEnv"
 _BY_VALUE = "_make_skeleton_class"
 
@@ -63,4 +64,4 @@ def _without_lost(lines: list[str]) -> list[str]:
     lost = {match["pickle"] for line in lines if _LOST in line and (match := _DRAWN.search(line)) and match["pickle"]}
     dropped = tuple(f"@.const.pickle{part}.{name} " for part in ("data", "buf") for name in lost)
     return [line for line in lines if not (line.startswith("@") and (
-        line.startswith(dropped) or line.startswith('@".const.' + _LOST) or ".sha1 = " in line))]
+        line.startswith(dropped) or line.startswith('@".const.' + _LOST) or _HASH.match(line)))]

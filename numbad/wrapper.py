@@ -22,7 +22,7 @@ from uuid import uuid4
 from numba.core import config, sigutils, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher, _FunctionCompiler
-from numba.core.errors import NumbaExperimentalFeatureWarning
+from numba.core.errors import NumbaExperimentalFeatureWarning, NumbaWarning
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.typeof import typeof, typeof_impl
 from numba.extending import overload
@@ -220,6 +220,12 @@ class DerivativeDispatcher(CPUDispatcher):
         """Keep what is compiled on disk. A derivative of a function that Numba caches does so by itself."""
         self._cache = self._compiler.cache = DerivativeCache(self.plan)
 
+    def _follow_root(self) -> None:
+        try:
+            self.enable_caching()
+        except (OSError, RuntimeError) as error:  # the file of the function or every place to write is gone by now
+            warnings.warn(NumbaWarning(f"{self.plan.name} is not kept on disk: {error}"), stacklevel=2)
+
     def typeof_pyval(self, val):
         with _functions_in_tuples():
             return super().typeof_pyval(val)
@@ -231,7 +237,7 @@ class DerivativeDispatcher(CPUDispatcher):
         argument_types, _ = sigutils.normalize_signature(sig)
         with global_compiler_lock, _functions_in_tuples():
             if self._compiler.cache is None and self.plan.root.stats.cache_path is not None:
-                self.enable_caching()
+                self._follow_root()
             entry = super().compile(sig)
             self._bind_environments(argument_types)
             return entry

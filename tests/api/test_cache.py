@@ -226,6 +226,18 @@ def test_a_place_that_went_away(disk):
     assert disk.read("key") is None
 
 
+def test_a_file_that_went_away(tmp_path, monkeypatch):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "cache"))
+    path = tmp_path / "gone.py"
+    path.write_text("def f(x):\n    return x * x\n")
+    scope = {"__name__": "gone"}
+    exec(compile(path.read_text(), str(path), "exec"), scope)
+    function = njit(cache=True)(scope["f"])
+    path.unlink()
+    with pytest.warns(NumbaWarning, match=r"grad\(f\) is not kept on disk"):
+        assert nd.grad(function)(3.0) == 6.0
+
+
 def test_functions_that_numba_does_not_cache():
     uncached = njit(sample)
     assert nd.grad(uncached)(1.0) == 1.0

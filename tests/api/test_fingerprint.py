@@ -15,6 +15,7 @@ from numba.extending import overload
 
 import numbad as nd
 from numbad.descriptions import Indescribable
+from numbad.disk import Disk
 from numbad.extensions import extended
 from numbad.fingerprint import fingerprint
 from numbad.key import lowered_here, recalled
@@ -104,7 +105,7 @@ def test_a_global_that_changed_after_lowering_is_not_kept(tmp_path, forgotten):
     assert nd.jvp(first.f)((2.0,), (1.0,)) == (2.0, 1.0)  # Numba stays with what it lowered
     second = module_in(tmp_path, GLOBAL)
     second.N = 5.0
-    assert recalled(second.f, (float64,)) == lowered_here(second.f, (float64,))
+    assert recalled(second.f, (float64,), Disk(second.f.py_func, "lowered")) == lowered_here(second.f, (float64,))
     assert nd.jvp(second.f)((2.0,), (1.0,)) == (10.0, 5.0)
 
 
