@@ -23,6 +23,10 @@ _BY_NAME = (types.Integer, types.Float, types.Complex, types.Boolean, types.None
             types.NPDatetime, types.NPTimedelta, types.Record)
 
 
+_LARGE = 10**6
+"""Bytes of an array of which Numba's code holds the address, so that it is not kept anyway."""
+
+
 def describe_type(ty: types.Type) -> str:
     kind = type(ty)
     if kind in _BY_NAME:
@@ -54,6 +58,8 @@ def describe_value(value: Any) -> str:
         return f"{describe_class(kind)}({', '.join(map(describe_value, value))})"
     if isinstance(value, (np.ndarray, np.generic)) and kind.__module__ == "numpy" and not value.dtype.hasobject:
         array = np.asarray(value)
+        if array.nbytes > _LARGE:
+            raise Indescribable("a large array")
         content = hashlib.sha256(array.tobytes()).hexdigest()
         return f"{kind.__name__}({array.dtype.descr}, {array.shape}, {array.strides}, {array.flags}, {content})"
     if isinstance(value, types.Type):

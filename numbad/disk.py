@@ -5,7 +5,7 @@ Gives   the object, in another process too. Places, file names and atomic writes
         with a checksum: Numba's index may send two processes that write at the same time to one file.
 Unsure  whether an object is the right one, or the file damaged: there is none. Where nothing can be written, warns.
 
-All that numbad knows of the insides of Numba's cache stands here.
+What numbad knows of the insides of Numba's cache stands here, its interface for dispatchers in `numbad.caching`.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from numba.core.dispatcher import Dispatcher, _FunctionCompiler
 from numbad.descriptions import Indescribable, describe_class, describe_type, describe_value, imported_name
 from numbad.extensions import OURS, extended, package_of
 
-_STAMPED = frozenset((*OURS, "numpy", "llvmlite", *sys.stdlib_module_names))
+_STAMPED = frozenset((*OURS, "numpy", "builtins", "cmath", "math", "operator", "random"))
 """Packages whose versions or files are in `numbad.stamp`: what lies in them is known by its name."""
 
 
@@ -42,12 +42,17 @@ class Fingerprint:
 def fingerprint(dispatcher: Dispatcher, argument_types: tuple[types.Type, ...] = ()) -> Fingerprint:
     if extended():
         raise Indescribable("Numba, which is extended")
+    said = reach(dispatcher)
+    return Fingerprint("\n\n".join([*map(describe_type, argument_types), *said.values()]), tuple(said))
+
+
+def reach(dispatcher: Dispatcher) -> dict[Dispatcher, str]:
+    """What the function and each function in reach says; references are numbers in this order."""
     walk = _Walk()
     with warnings.catch_warnings():  # of names in NumPy that will go
         warnings.simplefilter("ignore")
         walk.value(dispatcher, frozenset())
-    parts = [*map(describe_type, argument_types), *walk.parts.values()]
-    return Fingerprint("\n\n".join(parts), tuple(walk.parts))
+    return walk.parts
 
 
 class _Walk:
@@ -123,9 +128,9 @@ class _Walk:
         try:
             return self.value(value, names)
         except Indescribable:
-            # What such a package itself has under a name is known by that; not what somebody put there, a function.
-            is_put_there = isinstance(value, (Dispatcher, FunctionType, ModuleType))
-            if package_of(module.__name__) in _STAMPED and not is_put_there:
+            # What such a package has under a name is known by that; not a function, which somebody may have put there.
+            is_function = isinstance(value, (FunctionType, ModuleType)) or package_of(type(value).__module__) in OURS
+            if package_of(module.__name__) in _STAMPED and not is_function:
                 return f"{module.__name__}.{name}"
             raise
 

@@ -29,7 +29,7 @@ from numba.core.registry import cpu_target
 from numbad.descriptions import Indescribable, describe_type, describe_value
 from numbad.disk import Disk
 from numbad.errors import Error
-from numbad.fingerprint import fingerprint
+from numbad.fingerprint import fingerprint, reach
 from numbad.frontend import lower
 from numbad.lowered_digest import digest
 from numbad.stamp import stamp
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 Types = tuple[types.Type, ...]
 
-_lowered_as: weakref.WeakKeyDictionary[Any, tuple[str, frozenset[Types]]] = weakref.WeakKeyDictionary()
+_lowered_as: weakref.WeakKeyDictionary[Any, tuple[list[str], frozenset[Types]]] = weakref.WeakKeyDictionary()
 """What a function said when it was lowered last, and for which types it was lowered then."""
 
 
@@ -82,8 +82,8 @@ def recalled(function: Dispatcher, argument_types: Types, disk: Disk) -> str | N
     return found
 
 
-def _state(function: Dispatcher) -> tuple[str, frozenset[Types]]:
-    return fingerprint(function).text, lowered_types(function)
+def _state(function: Dispatcher) -> tuple[list[str], frozenset[Types]]:
+    return list(reach(function).values()), lowered_types(function)
 
 
 def _hashed(*parts: str) -> str:

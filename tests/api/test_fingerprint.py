@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from numba import float64, njit
+from numba import float64, njit, vectorize
 from numba.extending import overload
 
 import numbad as nd
@@ -57,11 +57,27 @@ def test_options_and_types():
     assert fingerprint(njit("float64(float64)")(function)).text != of(function)
 
 
-@pytest.mark.parametrize("value", [object(), [1], np.array([None]), enclosing, np.random.normal, ModuleType("unknown"),
-                                   type("Local", (Exception,), {})], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("value", [object(), [1], np.array([None]), np.zeros(200_000), enclosing, np.random.normal,
+                                   ModuleType("unknown"), type("Local", (Exception,), {}), vectorize(enclosing(1))],
+                         ids=lambda value: type(value).__name__)
 def test_what_is_not_understood(value):
     with pytest.raises(Indescribable):
         of(enclosing(value))
+
+
+def test_what_was_put_into_a_known_package(monkeypatch):
+    def uses_it(x):
+        return np.put_there(x)
+
+    found = set()
+    for value in (njit(enclosing(1)), njit(enclosing(2)), 1.0):
+        monkeypatch.setattr(np, "put_there", value, raising=False)
+        found.add(of(uses_it))
+    assert len(found) == 3
+    for value in (enclosing(1), vectorize(enclosing(1))):
+        monkeypatch.setattr(np, "put_there", value)
+        with pytest.raises(Indescribable):
+            of(uses_it)
 
 
 def module_in(folder, text: str, name: str = "fingerprinted"):
