@@ -21,7 +21,7 @@ from numbad.key import key_of, lowered_here, recalled
 from numbad.lowered_digest import holds_address
 
 if TYPE_CHECKING:
-    from numbad.wrapper import Plan
+    from numbad.plan import Plan
 
 
 class DerivativeCache(_Cache):

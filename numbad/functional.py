@@ -29,7 +29,7 @@ from numba.core import types
 from numbad import abi
 from numbad.checks import check_result, describe, match
 from numbad.implementation import CopiedInputs, contiguous
-from numbad.wrapper import Asked, Plan, Types
+from numbad.plan import Asked, Plan, Types
 
 
 class Gradient(Plan):

@@ -19,9 +19,9 @@ from numba.core import types
 
 from numbad import abi, arrays, link
 from numbad.checks import check_active
+from numbad.plan import Plan, Types
 from numbad.request import Request
 from numbad.source import Body
-from numbad.wrapper import Plan, Types
 
 
 class Inputs:

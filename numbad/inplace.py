@@ -23,8 +23,9 @@ from numbad import abi
 from numbad.checks import check_result, describe, match
 from numbad.errors import Unsupported
 from numbad.implementation import Inputs, at, indices, variable
+from numbad.plan import Asked, Plan, Types
 from numbad.trees import copied
-from numbad.wrapper import Asked, Plan, Types, derivative_dispatcher, dispatcher_of
+from numbad.wrapper import derivative_dispatcher, dispatcher_of
 
 MODES = ("forward", "reverse")
 

@@ -36,7 +36,7 @@ from numbad.stamp import stamp
 from numbad.target import lowered_types
 
 if TYPE_CHECKING:
-    from numbad.wrapper import Plan
+    from numbad.plan import Plan
 
 Types = tuple[types.Type, ...]
 

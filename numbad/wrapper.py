@@ -1,6 +1,6 @@
 """The dispatchers that numbad returns: ordinary Numba dispatchers around a derivative.
 
-Given   a `Plan`: what is computed from the arguments, once their types are known.
+Given   a `numbad.plan.Plan`: what is computed from the arguments, once their types are known.
 Gives   a dispatcher with the parameters that the plan names. Its Python function is one line, `apply(plan, arguments)`,
         and `apply` is overloaded: when types are known the plan writes the implementation for them. (`arguments` begins
         with None, since Numba warns of any tuple that begins with a function.) So it can be called
@@ -12,121 +12,31 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import FunctionType
 from uuid import uuid4
 
-from numba.core import config, sigutils, types
+from numba.core import config, sigutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher, _FunctionCompiler
 from numba.core.errors import NumbaExperimentalFeatureWarning, NumbaWarning
 from numba.core.registry import CPUDispatcher
-from numba.core.typing.typeof import typeof, typeof_impl
+from numba.core.typing.typeof import typeof_impl
 from numba.extending import overload
 
 from numbad import target
-from numbad.abi import mirrored
 from numbad.caching import DerivativeCache
-from numbad.derive import Derivative
 from numbad.errors import EngineError, Unsupported, located
 from numbad.link import Static, StaticType
 from numbad.passes.watch import is_on
+from numbad.plan import Plan, Types, given
 from numbad.source import body_of, define, parameter_text
 
 _checking: ContextVar[bool] = ContextVar("numbad is checking a derivative", default=False)
 _DERIVATIVES = "__numbad_derivatives__"
 _DISPATCHER = "__numbad_dispatcher__"
-
-Types = tuple[types.Type, ...]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A call of a derivative in terms of its primal; `mode` is "fwd" or "rev"."""
-
-    primal: Dispatcher
-    args: tuple
-    argnums: tuple[int, ...] | None
-    outputs: tuple[int, ...] | None
-    mode: str
-
-
-class Plan:
-    """What a dispatcher of ours computes: a derivative of `primal`, packed for its caller."""
-
-    kind: str
-    """The public function that makes such plans, for names and messages."""
-
-    def __init__(self, primal: Dispatcher, *options):
-        self.primal = primal
-        self.options = options
-        self._implementations: dict[Types, FunctionType] = {}
-        self._derivatives: dict[Types, list[Derivative]] = {}
-        self.derivatives: list[Derivative] = []
-        """Those that the implementation asked for which is being written, or was last."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind}({self.primal.py_func.__name__})"
-
-    @property
-    def argument_names(self) -> tuple[str, ...]:
-        """The arguments of the primal."""
-        return tuple(inspect.signature(self.primal.py_func).parameters)
-
-    @property
-    def signature(self) -> inspect.Signature:
-        """The parameters of the dispatcher."""
-        return inspect.signature(self.primal.py_func)
-
-    @property
-    def steps(self) -> tuple[Plan, ...]:
-        """This plan, and those of which it takes the derivative."""
-        inner = self.primal.plan.steps if isinstance(self.primal, DerivativeDispatcher) else ()
-        return (self, *inner)
-
-    @property
-    def root(self) -> Dispatcher:
-        """The function at the bottom, which is no derivative of ours."""
-        return self.steps[-1].primal
-
-    def root_types(self, argument_types: Types) -> Types:
-        """The argument types for which the root is differentiated, for arguments of these types."""
-        for step in self.steps:
-            argument_types = step.primal_types(given(argument_types))
-        return argument_types
-
-    def primal_types(self, argument_types: Types) -> Types:
-        """The argument types for which the primal is differentiated."""
-        raise NotImplementedError
-
-    def finish(self, wrapper: FunctionType) -> None:
-        """Give the wrapper its defaults and its documentation."""
-        raise NotImplementedError
-
-    def asked(self, arguments: tuple) -> Asked:
-        """What a call with these arguments asks for."""
-        raise NotImplementedError
-
-    def write(self, argument_types: Types) -> FunctionType:
-        """The implementation `(plan, arguments)` for arguments of these types; the first is `arguments[1]`."""
-        raise NotImplementedError
-
-    def implementation(self, argument_types: Types) -> FunctionType:
-        if argument_types not in self._implementations:
-            self._derivatives[argument_types] = self.derivatives = []
-            try:
-                self._implementations[argument_types] = self.write(argument_types)
-            except Unsupported as refusal:
-                raise located(refusal, self.primal.py_func) from refusal.__cause__
-        return self._implementations[argument_types]
-
-    def made(self, argument_types: Types) -> list[Derivative]:
-        """The derivatives in the implementation for arguments of these types; none if it was never asked for."""
-        return self._derivatives.get(given(argument_types), [])
 
 
 def apply(plan: Plan, arguments: tuple):
@@ -304,12 +214,6 @@ def _functions_in_tuples() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
         yield
-
-
-def given(argument_types: Iterable[types.Type]) -> Types:
-    """The types that arguments have inside the function: no literals, and none left to its default."""
-    return tuple(typeof(ty.value) if isinstance(ty, types.Omitted) else mirrored(ty, types.unliteral)
-                 for ty in argument_types)
 
 
 def _identifier(text: str) -> str:

@@ -58,11 +58,6 @@ def by_table(x):
     return TABLE[1] * x
 
 
-@njit(cache=True, **options)
-def by_options(x, n):
-    return x * x / n + TABLE[int(n) - 4]
-
-
 @njit(cache=True)
 def arrays(x, w):
     y = np.exp(x) * w
@@ -113,6 +108,13 @@ def enclosing(factor):
     return enclosed
 
 
+def by_options(name, factor):
+    @njit(cache=True, **options.get(name, {}))
+    def chosen(x, n):
+        return factor * x * x / n + TABLE[int(n) - 4]
+    return chosen
+
+
 double, triple = nd.grad(enclosing(2.0)), nd.grad(enclosing(3.0))
 
 
@@ -143,7 +145,9 @@ CALLS = {
     "helper": (nd.grad(by_helper), [(2.0,)]),
     "global": (nd.grad(by_global), [(2.0,)]),
     "table": (nd.grad(by_table), [(2.0,)]),
-    "options": (nd.grad(by_options), [(2.0, 4.0)]),
+    "fastmath": (nd.grad(by_options("fastmath", 1.0)), [(2.0, 4.0)]),
+    "boundscheck": (nd.grad(by_options("boundscheck", 2.0)), [(2.0, 4.0)]),
+    "error_model": (nd.grad(by_options("error_model", 3.0)), [(2.0, 4.0)]),
     "first argument": (nd.value_and_grad(arrays), [(x, w)]),
     "other argument": (nd.value_and_grad(arrays, 1), [(x, w)]),
     "kernel": (nd.vjp(kernel, outputs=("y",)), [((np.zeros(2), x), (w,))]),

@@ -33,7 +33,8 @@ def helped(x):
 """
 RIGHT = {
     "grad": [12.0], "second": [12.0], "jvp": [[8.0, 12.0]], "jvp of grad": [[12.0, 12.0]], "helper": [20.0],
-    "global": [2.0], "table": [2.0], "options": [1.0], "kernel": [[[[0.25, 2.25]], [[0.0, 0.0], [2.0, 9.0]]]],
+    "global": [2.0], "table": [2.0], "fastmath": [1.0], "boundscheck": [2.0], "error_model": [3.0],
+    "kernel": [[[[0.25, 2.25]], [[0.0, 0.0], [2.0, 9.0]]]],
     "raising": [4.0, ["ValueError", "negative", -0.5], ["Refused", "below"]], "printing": [2.0], "inner": [36.0],
     "decorated": [12.0], "double": [8.0], "triple": [12.0],
 }
@@ -125,22 +126,18 @@ def test_what_holds_an_address_is_not_kept(full):
 @pytest.mark.parametrize("extended", ["", "1"], ids=["recalled", "lowered"])
 def test_changes_outside_of_the_file(folder, extended):
     """Of a callee in another module, a global number, a global array, and options, at once; the rest is found."""
-    common = {"ONLY": "grad,helper,global,table,options,double", "EXTENDED": extended}
+    options = {"fastmath": True, "boundscheck": True, "error_model": "numpy"}
+    common = {"ONLY": ",".join(["grad", "helper", "global", "table", "double", *options]), "EXTENDED": extended}
     assert run(folder, **common).missed() == set(common["ONLY"].split(","))
     edit(folder / "cached_helper.py", "5.0 * x", "7.0 * x")
-    changed = {**common, "SCALE": "3", "OPTIONS": '{"error_model": "numpy"}'}
+    changed = {**common, "SCALE": "3", "OPTIONS": json.dumps({name: {name: value} for name, value in options.items()})}
     after = run(folder, **changed)
-    assert after.missed() == {"helper", "global", "table", "options"}
-    assert after.results() == {"grad": [12.0], "helper": [28.0], "global": [3.0], "table": [3.0], "options": [1.0],
-                               "double": [8.0]}
+    assert after.missed() == {"helper", "global", "table", *options}
+    assert after.results() == {"grad": [12.0], "helper": [28.0], "global": [3.0], "table": [3.0],
+                               "double": [8.0], "fastmath": [1.0], "boundscheck": [2.0], "error_model": [3.0]}
     if extended:  # otherwise as in the test above
         again = run(folder, BLOCKED="1", **changed)
         assert again.missed() == set() and again.results() == after.results()
-
-
-def test_options(folder):
-    for options in ({}, {"fastmath": True}, {"boundscheck": True}):
-        assert run(folder, ONLY="options", OPTIONS=json.dumps(options)).missed() == {"options"}
 
 
 def test_changes_of_the_file_and_of_numbad(folder):
