@@ -27,8 +27,9 @@ from numba.core.dispatcher import Dispatcher
 from numbad.api import Argnums, argument_positions, grad, jvp, vjp
 from numbad.differences import Differences, differences
 from numbad.errors import WrongDerivative
+from numbad.plan import Asked
 from numbad.trees import Leaf, active_leaves, copied, flat, rebuilt
-from numbad.wrapper import Asked, dispatcher_of
+from numbad.wrapper import dispatcher_of
 
 DIRECTIONS = 2
 FORWARD, REVERSE, DIFFERENCES = "forward mode", "reverse mode", "finite differences"

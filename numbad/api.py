@@ -25,8 +25,9 @@ def grad(f: Callable, argnums: Argnums = 0) -> Dispatcher:
 
     `grad(f)` has the parameters of `f` and returns the gradient with respect to the argument `argnums`: a position or a
     name, or a tuple of them for a tuple of gradients. A gradient has the dtype and shape of the argument. It compiles
-    once per argument types, can be called from Python and from `@njit` code, and can be differentiated again. Inside
-    `@njit`, pass what `f` needs as arguments: Numba refuses a function that uses a variable of its compiled caller.
+    once per argument types (kept on disk if `f` was compiled with `cache=True`, see `differentiate`), can be called
+    from Python and from `@njit` code, and can be differentiated again. Inside `@njit`, pass what `f`
+    needs as arguments: Numba refuses a function that uses a variable of its compiled caller.
 
     >>> grad(lambda x: x ** 3)(2.0)
     12.0

@@ -82,7 +82,13 @@ def differentiate(function_or_signature=None, *, argnums: Argnums = 0, cache: bo
     Used as `@differentiate`, `@differentiate("float64(float64)")`, `@differentiate(fastmath=True)`, or on a function
     that `@njit` compiled before, which keeps its options. A signature compiles the function and, if it returns one
     float, its gradient at once. `argnums` is what `.grad` differentiates by; `options` and `cache` are those of
-    `numba.njit`, and `cache` is for the function, not for its derivatives.
+    `numba.njit`.
+
+    With `cache=True` the derivatives are kept on disk too, where Numba keeps the function, as are those of every
+    function that `njit(cache=True)` compiled. `.stats` of a derivative counts hits and misses. It is compiled anew
+    when anything changed that it depends on: the function, what it calls in any file, a global, an option, numbad.
+    Not kept, silently, is what another process could not recognise: arguments that are functions, named tuples and
+    exceptions defined in the main program. With a warning: what holds an address, such as large global arrays.
 
     >>> @differentiate
     ... def cube(x):
@@ -106,7 +112,7 @@ def _differentiable(function: Callable, signatures, argnums: Argnums, cache: boo
     options = {"nopython": True, **inner.targetoptions, **options}
     local_types = {**inner.locals, **options.pop("locals", {})}
     dispatcher = DifferentiableDispatcher(inner.py_func, local_types, options, argnums)
-    if cache:
+    if cache or inner.stats.cache_path is not None:
         dispatcher.enable_caching()
     if config.DISABLE_JIT:
         return dispatcher

@@ -28,8 +28,8 @@ from numba.core import types
 
 from numbad import abi
 from numbad.checks import check_result, describe, match
-from numbad.implementation import CopiedInputs, Types
-from numbad.wrapper import Asked, Plan
+from numbad.implementation import CopiedInputs, contiguous
+from numbad.plan import Asked, Plan, Types
 
 
 class Gradient(Plan):
@@ -49,6 +49,9 @@ class Gradient(Plan):
 
     def asked(self, arguments: tuple) -> Asked:
         return Asked(self.primal, arguments, self.positions, None, "rev")
+
+    def primal_types(self, argument_types: Types) -> Types:
+        return contiguous(argument_types)
 
     def write(self, argument_types: Types) -> FunctionType:
         access = [f"arguments[{index}]" for index in range(1, 1 + len(argument_types))]
@@ -81,6 +84,9 @@ class _Product(Plan):
     def signature(self) -> inspect.Signature:
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         return inspect.Signature([inspect.Parameter(name, kind) for name in ("primals", self.second)])
+
+    def primal_types(self, argument_types: Types) -> Types:
+        return contiguous(self.entries("primals", argument_types[0]))
 
     def entries(self, what: str, given: types.Type) -> Types:
         """The types of the entries of a tuple that has one for each argument."""

@@ -19,11 +19,9 @@ from numba.core import types
 
 from numbad import abi, arrays, link
 from numbad.checks import check_active
+from numbad.plan import Plan, Types
 from numbad.request import Request
 from numbad.source import Body
-from numbad.wrapper import Plan
-
-Types = tuple[types.Type, ...]
 
 
 class Inputs:
@@ -132,7 +130,7 @@ class CopiedInputs(Inputs):
 
     def __init__(self, plan: Plan, given: Types, active: Iterable[int], access: list[str],
                  outputs: tuple[int, ...] | None = None):
-        super().__init__(plan, tuple(abi.mirrored(ty, _contiguous) for ty in given), (*active, *(outputs or ())))
+        super().__init__(plan, contiguous(given), (*active, *(outputs or ())))
         self.given, self.access, self.outputs = given, access, outputs or ()
 
     def prepare(self) -> None:
@@ -227,6 +225,11 @@ def indices(path: abi.Path) -> str:
 
 def variable(letter: str, position: int | None, path: abi.Path) -> str:
     return "_".join([letter if position is None else f"{letter}{position}", *map(str, path)])
+
+
+def contiguous(given: Types) -> Types:
+    """The types of the arguments for which the functional layer asks for a derivative."""
+    return tuple(abi.mirrored(ty, _contiguous) for ty in given)
 
 
 def _contiguous(ty: types.Type) -> types.Type:

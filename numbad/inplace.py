@@ -22,9 +22,10 @@ from numba.core.dispatcher import Dispatcher
 from numbad import abi
 from numbad.checks import check_result, describe, match
 from numbad.errors import Unsupported
-from numbad.implementation import Inputs, Types, at, indices, variable
+from numbad.implementation import Inputs, at, indices, variable
+from numbad.plan import Asked, Plan, Types
 from numbad.trees import copied
-from numbad.wrapper import Asked, Plan, derivative_dispatcher, dispatcher_of
+from numbad.wrapper import derivative_dispatcher, dispatcher_of
 
 MODES = ("forward", "reverse")
 
@@ -88,13 +89,17 @@ class InPlace(Plan):
             chosen = ()  # no result has a derivative
         return Asked(self.primal, values, chosen, outputs or None, "fwd" if mode == "forward" else "rev")
 
-    def write(self, argument_types: Types):
+    def primal_types(self, argument_types: Types) -> Types:
         mode, = self.options
         for name, ty in zip(self.argument_names, argument_types, strict=True):
             self._check(mode, name, ty)
+        return tuple(ty.types[0] for ty in argument_types)
+
+    def write(self, argument_types: Types):
+        mode, = self.options
+        call_types = self.primal_types(argument_types)
         kinds = [ty.instance_class for ty in argument_types]
-        given = tuple(ty.types[0] for ty in argument_types)
-        call = Inputs(self, given, [position for position, kind in enumerate(kinds) if kind is not Const])
+        call = Inputs(self, call_types, [position for position, kind in enumerate(kinds) if kind is not Const])
         if mode == "forward":
             if not isinstance(call.result, types.NoneType):
                 check_result(self.name, call.result)

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 
 from llvmlite import ir
 from numba.core import codegen, compiler, cpu, dispatcher, lowering, registry, target_extension, types, typing
+from numba.core.environment import Environment
 from numba.core.extending import overload
 from numba.core.runtime import rtsys
 from numba.core.utils import threadsafe_cached_property
@@ -141,7 +142,7 @@ class Context(cpu.CPUContext):
         return super().get_function(fn, sig, _firstcall)
 
 
-environments: dict[str, object] = {}
+environments: dict[str, Environment] = {}
 """By the symbol of its address, the constants that each function of this target hands to the Python interpreter (for
 printing, and for exceptions whose arguments are known at run time)."""
 
@@ -270,6 +271,12 @@ def twin(user: dispatcher.Dispatcher) -> Twin:
             private.compile(signature)
         private.disable_compile()
     return private
+
+
+def lowered_types(user: dispatcher.Dispatcher) -> frozenset[tuple[types.Type, ...]]:
+    """The argument types for which a function was lowered in this process."""
+    owner, private = user.__dict__.get(_TWIN, (None, None))
+    return frozenset(private.overloads) if owner is not None and owner() is user else frozenset()
 
 
 def twinned(ty: types.Type) -> types.Type:

@@ -1,6 +1,6 @@
 """The dispatchers that numbad returns: ordinary Numba dispatchers around a derivative.
 
-Given   a `Plan`: what is computed from the arguments, once their types are known.
+Given   a `numbad.plan.Plan`: what is computed from the arguments, once their types are known.
 Gives   a dispatcher with the parameters that the plan names. Its Python function is one line, `apply(plan, arguments)`,
         and `apply` is overloaded: when types are known the plan writes the implementation for them. (`arguments` begins
         with None, since Numba warns of any tuple that begins with a function.) So it can be called
@@ -15,87 +15,28 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import FunctionType
 from uuid import uuid4
 
-from numba.core import config, sigutils, types
+from numba.core import config, sigutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher, _FunctionCompiler
-from numba.core.errors import NumbaExperimentalFeatureWarning
+from numba.core.errors import NumbaExperimentalFeatureWarning, NumbaWarning
 from numba.core.registry import CPUDispatcher
-from numba.core.typing.typeof import typeof, typeof_impl
+from numba.core.typing.typeof import typeof_impl
 from numba.extending import overload
 
 from numbad import target
-from numbad.abi import mirrored
-from numbad.derive import Derivative
+from numbad.caching import DerivativeCache
 from numbad.errors import EngineError, Unsupported, located
 from numbad.link import Static, StaticType
 from numbad.passes.watch import is_on
+from numbad.plan import Plan, Types, given
 from numbad.source import body_of, define, parameter_text
 
 _checking: ContextVar[bool] = ContextVar("numbad is checking a derivative", default=False)
 _DERIVATIVES = "__numbad_derivatives__"
 _DISPATCHER = "__numbad_dispatcher__"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A call of a derivative in terms of its primal; `mode` is "fwd" or "rev"."""
-
-    primal: Dispatcher
-    args: tuple
-    argnums: tuple[int, ...] | None
-    outputs: tuple[int, ...] | None
-    mode: str
-
-
-class Plan:
-    """What a dispatcher of ours computes: a derivative of `primal`, packed for its caller."""
-
-    kind: str
-    """The public function that makes such plans, for names and messages."""
-
-    def __init__(self, primal: Dispatcher, *options):
-        self.primal = primal
-        self.options = options
-        self._implementations: dict[tuple[types.Type, ...], FunctionType] = {}
-        self.derivatives: list[Derivative] = []  # asked for by an implementation that is not compiled yet
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind}({self.primal.py_func.__name__})"
-
-    @property
-    def argument_names(self) -> tuple[str, ...]:
-        """The arguments of the primal."""
-        return tuple(inspect.signature(self.primal.py_func).parameters)
-
-    @property
-    def signature(self) -> inspect.Signature:
-        """The parameters of the dispatcher."""
-        return inspect.signature(self.primal.py_func)
-
-    def finish(self, wrapper: FunctionType) -> None:
-        """Give the wrapper its defaults and its documentation."""
-        raise NotImplementedError
-
-    def asked(self, arguments: tuple) -> Asked:
-        """What a call with these arguments asks for."""
-        raise NotImplementedError
-
-    def write(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
-        """The implementation `(plan, arguments)` for arguments of these types; the first is `arguments[1]`."""
-        raise NotImplementedError
-
-    def implementation(self, argument_types: tuple[types.Type, ...]) -> FunctionType:
-        if argument_types not in self._implementations:
-            try:
-                self._implementations[argument_types] = self.write(argument_types)
-            except Unsupported as refusal:
-                raise located(refusal, self.primal.py_func) from refusal.__cause__
-        return self._implementations[argument_types]
 
 
 def apply(plan: Plan, arguments: tuple):
@@ -106,7 +47,7 @@ def apply(plan: Plan, arguments: tuple):
 @overload(apply, inline="always")
 def _apply(plan, arguments):
     if isinstance(plan, StaticType) and isinstance(plan.static.value, Plan):
-        return plan.static.value.implementation(tuple(map(_given, arguments.types[1:])))
+        return plan.static.value.implementation(given(arguments.types[1:]))
 
 
 class _StaticPlan(Static):
@@ -125,19 +66,30 @@ def _typeof_plan(static, context):
 
 class _PlanCompiler(_FunctionCompiler):
     """Compiles what a plan writes for the types of a call, with the parameters of the wrapper, as one function: by way
-    of the wrapper's one line and `apply` Numba would compile it twice."""
+    of the wrapper's one line and `apply` Numba would compile it twice.
+
+    The name of the function ends up in a symbol. Of two functions with one symbol the first wins where code from disk
+    is loaded, so it holds the key of the code, or is drawn at random."""
 
     def __init__(self, plan: Plan, ordinary: _FunctionCompiler):
         super().__init__(ordinary.py_func, ordinary.targetdescr, ordinary.targetoptions, ordinary.locals,
                          ordinary.pipeline_class)
         self.plan = plan
+        self.cache: DerivativeCache | None = None
+
+    def compile(self, args, return_type):
+        self.plan.implementation(given(args))  # before Numba types anything, so that its errors stay as they are
+        return super().compile(args, return_type)
 
     def _get_implementation(self, args, kws):
-        lines, names = body_of(self.plan.implementation(tuple(map(_given, args))))
+        lines, names = body_of(self.plan.implementation(given(args)))
         # Parameters are passed by position: names of our own cannot meet those in the lines.
         parameters = ", ".join(f"__{index}" for index in range(len(args)))
         first = f"arguments = (None, {parameters + ', ' if parameters else ''})"
-        return define(self.py_func.__name__, parameters, [first, *lines], names)
+        function = define(self.py_func.__name__, parameters, [first, *lines], names)
+        key = self.cache.key(args) if self.cache else None
+        function.__qualname__ = f"{key or uuid4().hex}.{function.__name__}"
+        return function
 
 
 class DerivativeDispatcher(CPUDispatcher):
@@ -156,7 +108,7 @@ class DerivativeDispatcher(CPUDispatcher):
         # The other options of the primal are in its code; this one is about who may run beside it.
         options = {"nopython": True, "nogil": plan.primal.targetoptions.get("nogil", False)}
         super().__init__(wrapper, targetoptions=options)
-        self._compiler: _FunctionCompiler = _PlanCompiler(plan, self._compiler)
+        self._compiler: _PlanCompiler = _PlanCompiler(plan, self._compiler)
 
     def __reduce__(self):
         return derivative_dispatcher, (type(self.plan), self.plan.primal, *self.plan.options)
@@ -174,6 +126,16 @@ class DerivativeDispatcher(CPUDispatcher):
                 _checking.reset(token)
         return compiled
 
+    def enable_caching(self) -> None:
+        """Keep what is compiled on disk. A derivative of a function that Numba caches does so by itself."""
+        self._cache = self._compiler.cache = DerivativeCache(self.plan)
+
+    def _follow_root(self) -> None:
+        try:
+            self.enable_caching()
+        except (OSError, RuntimeError) as error:  # the file of the function or every place to write is gone by now
+            warnings.warn(NumbaWarning(f"{self.plan.name} is not kept on disk: {error}"), stacklevel=2)
+
     def typeof_pyval(self, val):
         with _functions_in_tuples():
             return super().typeof_pyval(val)
@@ -184,20 +146,19 @@ class DerivativeDispatcher(CPUDispatcher):
                           self.plan.primal.py_func)
         argument_types, _ = sigutils.normalize_signature(sig)
         with global_compiler_lock, _functions_in_tuples():
-            if tuple(argument_types) not in self.overloads and self._can_compile:
-                self.plan.implementation(tuple(map(_given, argument_types)))
+            if self._compiler.cache is None and self.plan.root.stats.cache_path is not None:
+                self._follow_root()
             entry = super().compile(sig)
-            self._bind_environments()
+            self._bind_environments(argument_types)
             return entry
 
-    def _bind_environments(self) -> None:
+    def _bind_environments(self, argument_types: Types) -> None:
         """Tell the compiled code where the constants are that it hands to the Python interpreter."""
         codegen = self.targetdescr.target_context.codegen()
-        for derivative in self.plan.derivatives:
+        for derivative in self.plan.made(argument_types):
             for symbol in derivative.environments:
                 if codegen._engine.get_global_value_address(symbol):  # 0 if the optimiser found no use of it
                     codegen.set_env(symbol, target.environments[symbol])
-        self.plan.derivatives.clear()
 
 
 class _Derivatives(dict):
@@ -253,11 +214,6 @@ def _functions_in_tuples() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
         yield
-
-
-def _given(ty: types.Type) -> types.Type:
-    """The type that an argument has inside the function: no literal, and not left to its default."""
-    return typeof(ty.value) if isinstance(ty, types.Omitted) else mirrored(ty, types.unliteral)
 
 
 def _identifier(text: str) -> str:
