@@ -54,7 +54,7 @@ class DifferentiableDispatcher(CPUDispatcher):
         return vjp(self)
 
     def report(self) -> str:
-        """What the derivatives that were compiled so far do, in words.
+        """What the derivatives that were compiled in this process do, in words.
 
         For each of them the argument types, what it differentiates by, and the plan of its reverse sweep: what is kept
         on the tape, in which loop, how many bytes, for which reason; what is computed again; which iterations are run
