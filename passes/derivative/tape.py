@@ -80,7 +80,7 @@ define linkonce_odr void @numbad.tape.init(ptr %tape) nounwind {
   ret void
 }
 
-define linkonce_odr ptr @numbad.tape.grow(ptr %tape, ptr %chain, i64 %bytes) nounwind noinline cold {
+define linkonce_odr ptr @numbad.tape.grow(ptr %tape, ptr %chain, i64 %bytes) nounwind noinline cold minsize optsize {
   %used.at = getelementptr i8, ptr %chain, i64 8
   %capacity.at = getelementptr i8, ptr %chain, i64 16
   %total.at = getelementptr i8, ptr %tape, i64 48
@@ -150,7 +150,7 @@ slow:
   ret ptr %grown
 }
 
-define linkonce_odr void @numbad.tape.drop(ptr %chain) nounwind noinline {
+define linkonce_odr void @numbad.tape.drop(ptr %chain) nounwind noinline minsize optsize {
   %chunk = load ptr, ptr %chain
   %previous = load ptr, ptr %chunk
   %used.from = getelementptr i8, ptr %chunk, i64 8
@@ -282,7 +282,7 @@ done:
   ret void
 }
 
-define linkonce_odr void @numbad.tape.free(ptr %chain) nounwind noinline {
+define linkonce_odr void @numbad.tape.free(ptr %chain) nounwind noinline minsize optsize {
   br label %test
 test:
   %chunk = load ptr, ptr %chain
