@@ -5,8 +5,8 @@
 For each problem: time of the function and of its gradient, by `numbad.grad`, by the adjoint that an expert writes by
 hand, and by each peer that is installed (`pip install jax torch warp-lang enzyme-ad`); whether the gradient is right;
 the memory that it needs; and what it takes to compile. Times are CPU time of one thread. Each system runs in a process
-of its own, in turns with Numba's primal. A run over all problems and systems at full size is stored as
-results/gradients.json, results/gradients.md and the chart results/gradients.svg.
+of its own, in turns with Numba's primal. A run over all problems and systems at full size takes some ten minutes and is
+stored as results/gradients.json, results/gradients.md and the chart results/gradients.svg.
 """
 
 import argparse

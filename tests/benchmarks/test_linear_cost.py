@@ -1,10 +1,13 @@
 """How the cost of a gradient grows: the benchmark runs, and what a step of nbody keeps is linear in the bodies."""
 
+from pathlib import Path
+
 import linear_cost
 from numbad.runtime import last_tape_bytes
 
 
 def test_small_run(monkeypatch, capsys):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # for the process that is started
     monkeypatch.setattr("sys.argv", ["linear_cost.py", "--small"])
     assert linear_cost.main() == 0
     assert "nbody, n grows, steps = 5: primal" in capsys.readouterr().out
