@@ -1,143 +1,156 @@
-"""What does a gradient cost?
+"""What does a gradient cost, here and elsewhere?
 
-    python benchmarks/gradients.py [--small] [--only NAME ...]
+    python benchmarks/gradients.py [--small] [--only PROBLEM ...] [--by SYSTEM ...]
 
-For each problem: time of the function, of `numbad.grad` of it and of the adjoint that an expert writes by hand, in
-CPU time of one thread; the compile times; and how far the two gradients differ, relative to the largest entry. A run
-over all problems at full size is stored as results/gradients.json and results/gradients.md.
+For each problem: time of the function and of its gradient, by `numbad.grad`, by the adjoint that an expert writes by
+hand, and by each peer that is installed (`pip install jax torch warp-lang enzyme-ad`); whether the gradient is right;
+the memory that it needs; and what it takes to compile. Times are CPU time of one thread. Each system runs in a process
+of its own, in turns with Numba's primal. A run over all problems and systems at full size takes some ten minutes and is
+stored as results/gradients.json, results/gradients.md and the chart results/gradients.svg.
 """
 
 import argparse
-import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+import chart
 import measure
-import numbad as nd
-from problems import PROBLEMS, Problem
+import tables
+from peers import ONE_THREAD, PEERS
+from problems import PROBLEMS
+from processes import NoResult, result_of
 
-RESULTS = Path(__file__).parent / "results"
-AGREE = 1e-9  # larger differences between the two gradients are reported as wrong
+ONE = Path(__file__).parent / "one_gradient.py"
+LIMIT_S = 180.0
 
-COLUMNS = {  # heading: how a row's number is written
-    "problem": "{name}",
+Row = dict[str, Any]
+
+COLUMNS = {  # heading: how a row's entry is written
+    "problem": "{problem}",
+    "by": "{by}",
     "primal ms": "{primal_ms:.3f}",
     "gradient ms": "{gradient_ms:.3f}",
-    "ratio": "{ratio:.2f}",
-    "by hand ms": "{hand_ms:.3f}",
-    "by hand ratio": "{hand_ratio:.2f}",
+    "/ own primal": "{ratio:.2f}",
+    "/ Numba's primal": "{numba_ratio:.2f}",
+    "result": "{result}",
+    "error": "{error:.0e}",
+    "memory MiB": "{memory_mib:.1f}",
     "compile primal s": "{compile_primal_s:.2f}",
     "compile gradient s": "{compile_gradient_s:.2f}",
-    "difference": "{difference:.0e}",
 }
 
+EXPLANATION = """\
+One thread, CPU time, medians. `/ own primal`: time of the gradient / time of the system's own primal. `/ Numba's
+primal`: the same gradient / Numba's primal in the same process; a system whose primal is slow looks good in the first
+and not in the second. `by hand`: the adjoint that an expert writes in Numba. `result`: the gradient is compared with
+the one by hand, that with finite differences; `error` is the difference, relative to the largest entry. `memory`: what
+one gradient adds to what the process held, at its peak. `compile`: of the primal, then of the gradient; Warp compiles
+the two together."""
 
-def measure_problem(problem: Problem, small: bool) -> dict[str, Any]:
-    """One row of the table."""
-    args = problem.make_inputs(small)
-    gradient = nd.grad(problem.primal, problem.argnum)
-    primal_first = measure.first_call_s(lambda: problem.primal(*args))
-    gradient_first = measure.first_call_s(lambda: gradient(*args))
-    hand = problem.adjoint(*args)
-    difference = float(np.max(np.abs(gradient(*args) - hand)) / np.max(np.abs(hand)))
-    ms = measure.medians_ms(
-        {
-            "primal": lambda: problem.primal(*args),
-            "gradient": lambda: gradient(*args),
-            "hand": lambda: problem.adjoint(*args),
-        },
-        budget_s=0.5 if small else 3.0,
+
+def measured(problem: str, system: str, small: bool) -> list[Row]:
+    """The rows of one process; a row without numbers says why there are none."""
+    try:
+        return result_of(ONE, [problem, system, *(["--small"] if small else [])], LIMIT_S, ONE_THREAD)
+    except NoResult as reason:
+        by = "numbad" if system == "numbad" else PEERS[system].title
+        return [{"problem": problem, "by": by, "result": str(reason)}]
+
+
+def cells(row: Row) -> list[str]:
+    return [form.format(**row) if row.get(form[1:-1].split(":")[0]) is not None else "–" for form in COLUMNS.values()]
+
+
+def comparison(rows: list[Row]) -> list[str]:
+    """A line per problem, a column per system: time of the gradient / time of Numba's primal."""
+    systems = list(dict.fromkeys(row["by"] for row in rows))
+    by_place = {(row["problem"], row["by"]): row for row in rows}
+    lines = tables.table(
+        ["problem", *systems],
+        [
+            [name, *(ratio_cell(by_place.get((name, system))) for system in systems)]
+            for name in dict.fromkeys(row["problem"] for row in rows)
+        ]
+        + [["geometric mean", *(mean_cell([row for row in rows if row["by"] == system]) for system in systems)]],
     )
-    return {
-        "name": problem.name,
-        "summary": problem.summary,
-        "primal_ms": ms["primal"],
-        "gradient_ms": ms["gradient"],
-        "ratio": ms["gradient"] / ms["primal"],
-        "hand_ms": ms["hand"],
-        "hand_ratio": ms["hand"] / ms["primal"],
-        "compile_primal_s": max(0.0, primal_first - 1e-3 * ms["primal"]),
-        "compile_gradient_s": max(0.0, gradient_first - 1e-3 * ms["gradient"]),
-        "difference": difference,
-    }
+    return lines
 
 
-def table_line(cells: list[str]) -> str:
-    widths = [max(12, len(heading)) for heading in COLUMNS]
-    return "| " + " | ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
+def ratio_cell(row: Row | None) -> str:
+    if row is None or "numba_ratio" not in row:
+        return "–" if row is None or row["result"].startswith("cannot") else row["result"]
+    digits = f"{row['numba_ratio']:.3g}"
+    return digits + ("" if row["result"] == "right" else " WRONG") + (" *" if "size" in row else "")
 
 
-def row_line(row: dict[str, Any]) -> str:
-    return table_line([form.format(**row) for form in COLUMNS.values()])
+def mean_cell(rows: Iterable[Row]) -> str:
+    right = [row["numba_ratio"] for row in rows if row["result"] == "right"]
+    return f"{measure.geometric_mean(right):.3g} of {len(right)}" if right else "–"
 
 
-def head_lines() -> list[str]:
-    return [table_line(list(COLUMNS)), "|" + "|".join("-" * (max(12, len(heading)) + 2) for heading in COLUMNS) + "|"]
-
-
-def means_line(rows: list[dict[str, Any]]) -> str:
-    ours = measure.geometric_mean(row["ratio"] for row in rows)
-    hand = measure.geometric_mean(row["hand_ratio"] for row in rows)
-    return f"Geometric mean of the ratios: gradient {ours:.2f}, by hand {hand:.2f}."
-
-
-def store(rows: list[dict[str, Any]]) -> None:
-    machine = measure.machine()
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "gradients.json").write_text(json.dumps({"machine": machine, "problems": rows}, indent=1) + "\n")
-    page = [
+def page(machine: dict[str, str], rows: list[Row]) -> list[str]:
+    """What is stored beside the numbers, for people."""
+    smaller = {f"{row['by']} on {row['problem']}: {row['size']}" for row in rows if "size" in row}
+    tapes = [f"{row['problem']} {row['tape_mib']:.3g}" for row in rows if "tape_mib" in row]
+    return [
         "# What does a gradient cost?",
         "",
-        "Written by `python benchmarks/gradients.py`. One thread, CPU time, medians in one process. `ratio`: time of",
-        "the gradient / time of the primal. `by hand`: the adjoint that an expert writes. `difference`: between the",
-        "two gradients, relative to the largest entry.",
+        "Written by `python benchmarks/gradients.py`.",
         "",
-        "Machine: " + ", ".join(f"{key} {value}" for key, value in machine.items()) + ".",
+        tables.machine_line(machine),
         "",
-        *head_lines(),
-        *map(row_line, rows),
+        "![time of a gradient in units of the primal](gradients.svg)",
         "",
-        means_line(rows),
+        "## Time of the gradient / time of Numba's primal",
         "",
-        *(f"- **{row['name']}**: {row['summary']}" for row in rows),
+        *comparison(rows),
+        "",
+        "The mean is over the right ones. *: measured at a smaller size, against Numba's primal at that size"
+        f" ({'; '.join(sorted(smaller))})." if smaller else "The mean is over the right ones.",
+        "",
+        "## Everything measured",
+        "",
+        *EXPLANATION.splitlines(),
+        "",
+        *tables.table(list(COLUMNS), [cells(row) for row in rows]),
+        "",
+        f"Of numbad's memory is tape, in MiB: {', '.join(tapes)}.",
+        "",
+        *(f"- **{name}**: {problem.summary}" for name, problem in PROBLEMS.items()),
     ]
-    (RESULTS / "gradients.md").write_text("\n".join(page) + "\n")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="the sizes of the tests, mostly the overhead of a call")
-    parser.add_argument("--only", nargs="+", choices=PROBLEMS, metavar="NAME", help="of " + ", ".join(PROBLEMS))
+    parser.add_argument("--only", nargs="+", choices=PROBLEMS, metavar="PROBLEM", help="of " + ", ".join(PROBLEMS))
+    parser.add_argument("--by", nargs="*", choices=PEERS, metavar="SYSTEM", help="peers, of " + ", ".join(PEERS))
     options = parser.parse_args()
-    chosen = options.only or list(PROBLEMS)
+    installed = [name for name, peer in PEERS.items() if peer.is_installed()]
+    systems = ["numbad", *(installed if options.by is None else options.by)]
+    missing = [peer.title for peer in PEERS.values() if not peer.is_installed()]
+    if missing:
+        print("Not installed: " + ", ".join(missing))
 
-    measure.start_numba()
-    print(*head_lines(), sep="\n", flush=True)
-    rows, failed = [], []
-    for name in chosen:
-        try:
-            row = measure_problem(PROBLEMS[name], options.small)
-        except nd.Error as error:  # a refusal is a result: it is shown, the others go on, and the exit status tells
-            failed.append(name)
-            print(f"| {name.rjust(12)} | {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
-            continue
-        rows.append(row)
-        wrong = not row["difference"] <= AGREE
-        if wrong:
-            failed.append(name)
-        print(row_line(row) + (" WRONG" if wrong else ""), flush=True)
-    if rows:
-        print(means_line(rows))
+    show = tables.Growing(list(COLUMNS), {"problem": 12, "by": 18})
+    rows = []
+    for name in options.only or PROBLEMS:
+        for system in systems:
+            for row in measured(name, system, options.small):
+                rows.append(row)
+                show.add(cells(row))
+    print("\nTime of the gradient / time of Numba's primal:\n", *comparison(rows), sep="\n")
+    failed = [row["problem"] for row in rows if row["by"] in ("numbad", "by hand") and row["result"] != "right"]
     if failed:
-        print("No right gradient for: " + ", ".join(failed))
-    elif options.small or options.only:
+        print("No right gradient for: " + ", ".join(dict.fromkeys(failed)))
+    elif options.small or options.only or options.by is not None:
         print("Not stored: only a full run is.")
     else:
-        store(rows)
-        print("Stored in results/gradients.json and results/gradients.md.")
+        machine = measure.machine(peer.package for peer in PEERS.values() if peer.is_installed())
+        tables.store("gradients", {"machine": machine, "rows": rows}, page(machine, rows))
+        chart.draw()
     return 1 if failed else 0
 
 

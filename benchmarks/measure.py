@@ -43,11 +43,17 @@ def _sample(function: Callable[[], object], repeat: int) -> float:
     return (time.process_time() - start) / repeat
 
 
-def first_call_s(function: Callable[[], object]) -> float:
-    """Time of a first call, which compiles."""
+def cpu_s(function: Callable[[], object]) -> float:
+    """Time of one call."""
     start = time.process_time()
     function()
     return time.process_time() - start
+
+
+def stay_on_one_core() -> None:
+    """Threads that a system starts in spite of all settings shall not wait for each other at full speed."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def start_numba() -> None:
@@ -73,15 +79,15 @@ def slope(x: Iterable[float], y: Iterable[float]) -> float:
     return float(np.polyfit(np.log(list(x)), np.log(list(y)), 1)[0])
 
 
-def machine() -> dict[str, str]:
-    """Processor, number of cores and versions, as shown beside every table."""
+def machine(peers: Iterable[str] = ()) -> dict[str, str]:
+    """Processor, number of cores and versions, also of the packages `peers`, as shown beside every table."""
     return {
         "cpu": _cpu_model(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "llvm": ".".join(map(str, llvmlite.binding.llvm_version_info)),
-        **{package: _version(package) for package in ("numba", "llvmlite", "numpy", "numbad")},
+        **{package: _version(package) for package in ("numba", "llvmlite", "numpy", "numbad", *peers)},
     }
 
 
