@@ -1,13 +1,22 @@
-"""Dominators: which blocks every path from the entry must pass (Cooper, Harvey, Kennedy 2001).
+"""Dominators and postdominators: blocks that every path from the entry, or to an end, must pass.
 
-Given   a function with blocks.
-Gives   `order` (reachable blocks, reverse postorder), `dominates(a, b)`, `immediate`.
+The immediate ones by Cooper, Harvey, Kennedy ("A simple, fast dominance algorithm", 2001); questions are answered by
+the intervals of a walk through their tree, in constant time.
+
+Given   a function with blocks; for postdominators those of its blocks that count.
+Gives   `Dominators`: `order` (reachable blocks, reverse postorder), `dominates(a, b)`, `immediate`.
+        `Postdominators`: `postdominates(a, b)`.
 Unsure  never; unreachable blocks are in no order and are dominated by everything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
 from numbad.passes.ir.function import Block, Function
+
+T = TypeVar("T")
 
 
 class Dominators:
@@ -18,7 +27,8 @@ class Dominators:
         for block in self.order:
             for successor in block.successors:
                 self.predecessors[successor].append(block)
-        self._immediate = self._compute()
+        self._immediate = _immediate([[self.index[p] for p in self.predecessors[block]] for block in self.order])
+        self._intervals = _intervals(self._immediate)
 
     def immediate(self, block: Block) -> Block | None:
         """The closest strict dominator, None for the entry."""
@@ -31,51 +41,99 @@ class Dominators:
             return True
         if a not in self.index:
             return False
-        i, target = self.index[b], self.index[a]
-        while i > target:
-            i = self._immediate[i]
-        return i == target
+        return _covers(self._intervals, self.index[a], self.index[b])
 
-    def _compute(self) -> list[int]:
-        immediate = [-1] * len(self.order)
-        immediate[0] = 0
-        changed = True
-        while changed:
-            changed = False
-            for i, block in enumerate(self.order[1:], 1):
-                new = -1
-                for predecessor in self.predecessors[block]:
-                    p = self.index[predecessor]
-                    if immediate[p] < 0:
-                        continue
-                    if new < 0:
-                        new = p
-                        continue
-                    while p != new:
-                        while p > new:
-                            p = immediate[p]
-                        while new > p:
-                            new = immediate[new]
-                if immediate[i] != new:
-                    immediate[i] = new
-                    changed = True
-        return immediate
+
+class Postdominators:
+    """`blocks`: those that count, each of which reaches one without a successor among them."""
+
+    def __init__(self, blocks: Iterable[Block]):
+        end = None  # a node behind all blocks
+        counting = dict.fromkeys(blocks)
+        successors: dict[Block | None, list[Block | None]] = {end: []}
+        predecessors: dict[Block | None, list[Block | None]] = {block: [] for block in (*counting, end)}
+        for block in counting:
+            successors[block] = [s for s in block.successors if s in counting] or [end]
+            for successor in successors[block]:
+                predecessors[successor].append(block)
+        order = _reverse_postorder(end, predecessors.__getitem__)
+        self._index = {block: i for i, block in enumerate(order)}
+        self._intervals = _intervals(_immediate([[self._index[s] for s in successors[block]] for block in order]))
+
+    def postdominates(self, a: Block, b: Block) -> bool:
+        """Every path from `b` to the end passes `a` (a block postdominates itself)."""
+        return _covers(self._intervals, self._index[a], self._index[b])
 
 
 def reverse_postorder(entry: Block) -> list[Block]:
     """Blocks reachable from `entry`, each before its successors except along back edges."""
-    order: list[Block] = []
-    seen = {entry}
-    stack = [(entry, iter(entry.successors))]
+    return _reverse_postorder(entry, lambda block: block.successors)
+
+
+def _reverse_postorder(start: T, following: Callable[[T], list[T]]) -> list[T]:
+    order: list[T] = []
+    seen = {start}
+    stack = [(start, iter(following(start)))]
     while stack:
         block, successors = stack[-1]
         for successor in successors:
             if successor not in seen:
                 seen.add(successor)
-                stack.append((successor, iter(successor.successors)))
+                stack.append((successor, iter(following(successor))))
                 break
         else:
             order.append(block)
             stack.pop()
     order.reverse()
     return order
+
+
+def _immediate(predecessors: list[list[int]]) -> list[int]:
+    """Of each node in reverse postorder the immediate dominator; of the first one itself."""
+    immediate = [-1] * len(predecessors)
+    immediate[0] = 0
+    changed = True
+    while changed:
+        changed = False
+        for i in range(1, len(predecessors)):
+            new = -1
+            for p in predecessors[i]:
+                if immediate[p] < 0:
+                    continue
+                if new < 0:
+                    new = p
+                    continue
+                while p != new:
+                    while p > new:
+                        p = immediate[p]
+                    while new > p:
+                        new = immediate[new]
+            if immediate[i] != new:
+                immediate[i] = new
+                changed = True
+    return immediate
+
+
+def _intervals(immediate: list[int]) -> tuple[list[int], list[int]]:
+    """When a walk through the tree enters and leaves each node."""
+    children: list[list[int]] = [[] for _ in immediate]
+    for i, parent in enumerate(immediate[1:], 1):
+        children[parent].append(i)
+    entered, left = [0] * len(immediate), [0] * len(immediate)
+    time = 0
+    stack = [(0, False)]
+    while stack:
+        node, is_done = stack.pop()
+        time += 1
+        if is_done:
+            left[node] = time
+            continue
+        entered[node] = time
+        stack.append((node, True))
+        stack += [(child, False) for child in children[node]]
+    return entered, left
+
+
+def _covers(intervals: tuple[list[int], list[int]], a: int, b: int) -> bool:
+    entered, left = intervals
+    return entered[a] <= entered[b] and left[b] <= left[a]

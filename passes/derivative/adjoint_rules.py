@@ -18,7 +18,7 @@ from numbad.passes.derivative.needs import Count, Shadow, Snapshot, elementary_r
 from numbad.passes.derivative.stencils import Row
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
-from numbad.passes.ir.function import Block, Function
+from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Call, ExtractValue, InsertValue, Instruction, Load, Phi, Store
 from numbad.passes.ir.types import I1, I8, I64, VOID, FloatType, VectorType, size_of
 from numbad.passes.ir.values import ConstantAggregate, ConstantInt, Value, integer, zero
@@ -35,7 +35,6 @@ class AdjointRules:
         self.adjoints, self.lookup, self.tape, self.reverses = adjoints, lookup, tape, reverses
         self._accumulated = set(lookup.plan.accumulations.values())
         self._speculated: dict[Instruction, bool] = {}
-        self._passed_by: dict[tuple[Block, Block], bool] = {}
         self.seed: Value | None = None  # adjoint of the function's result, where that is a number
 
     def visit(self, i: Instruction) -> None:
@@ -132,18 +131,7 @@ class AdjointRules:
     def _may_pass_by(self, i: Instruction, user: Instruction) -> bool:
         """Some way from a value to a return that matters leaves out the block of its user."""
         assert i.block is not None and user.block is not None
-        if (i.block, user.block) not in self._passed_by:
-            function, avoided = i.function, user.block
-            live, seen, work = set(self.facts.live[function]), {i.block}, [i.block]
-            found = False
-            while work and not found:
-                block = work.pop()
-                found = not block.successors
-                following = [s for s in block.successors if s in live and s is not avoided and s not in seen]
-                seen.update(following)
-                work += following
-            self._passed_by[i.block, user.block] = found
-        return self._passed_by[i.block, user.block]
+        return not self.facts.postdominators(i.function).postdominates(user.block, i.block)
 
     def insert_value(self, i: InsertValue) -> None:
         y_bar = self.adjoints.take(i)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from numbad.passes.analysis.activity import Activity, reachable
-from numbad.passes.analysis.dominators import Dominators
+from numbad.passes.analysis.dominators import Dominators, Postdominators
 from numbad.passes.analysis.loops import Irreducible, Loops
 from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_pointer
 from numbad.passes.analysis.outcomes import caught, live_blocks, returns, returns_status
@@ -56,6 +56,7 @@ class Facts:
     activity: Activity
     dominators: dict[Function, Dominators] = field(default_factory=dict)
     loops: dict[Function, Loops] = field(default_factory=dict)
+    _postdominators: dict[Function, Postdominators] = field(default_factory=dict)
     _leaving: dict[Function, set[Node]] = field(default_factory=dict)
     caught: set[Function] = field(default_factory=set)  # whose exceptions do not end everything
     live: dict[Function, list[Block]] = field(default_factory=dict)  # blocks that may reach a return that matters
@@ -63,6 +64,12 @@ class Facts:
     @property
     def has_active_memory(self) -> bool:
         return bool(self.activity.active_nodes)
+
+    def postdominators(self, function: Function) -> Postdominators:
+        """On the ways to returns that matter."""
+        if function not in self._postdominators:
+            self._postdominators[function] = Postdominators(self.live[function])
+        return self._postdominators[function]
 
     def is_borrowed(self, pointer: Value) -> bool:
         """Only arguments can be meant, and none of them is handed back in a result: the caller keeps it alive."""
