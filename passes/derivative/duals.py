@@ -4,7 +4,8 @@ For operations that only move values (phi, select, load, store, aggregates, addr
 result is the same operation on the duals of the operands. Forward mode moves tangents and shadow pointers that way,
 the forward sweep of reverse mode shadow pointers only; `carries` makes the difference.
 
-A dual is a list with one value for each direction (`width`).
+A dual is a list with one value for each direction (`width`). Those of a number are one vector, a *bundle*, so that all
+directions are computed at once; they are taken apart where they meet memory and calls.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from numbad.passes.derivative.facts import Facts
 from numbad.passes.ir.builder import i64
 from numbad.passes.ir.function import Function, Global
 from numbad.passes.ir.instructions import Alloca, Call, GetElementPtr, Instruction, Load, Phi, Store
-from numbad.passes.ir.types import I1, I8, I64, PTR, VOID, ArrayType, size_of
-from numbad.passes.ir.values import ConstantExpression, ConstantInt, ConstantText, Value, integer, zero
+from numbad.passes.ir.types import I1, I8, I64, PTR, VOID, ArrayType, FloatType, VectorType, size_of
+from numbad.passes.ir.values import ConstantExpression, ConstantInt, ConstantText, Value, integer, is_zero, zero
 from numbad.passes.rules.memory import HEADER_DATA, Allocate
 
 MOVES = frozenset(
@@ -31,6 +32,7 @@ class Duals:
         self.facts, self.copier, self.width, self.carries = facts, copier, width, carries
         self.builder = copier.builder
         self.values: dict[Value, list[Value]] = {}
+        self.bundles: dict[Value, Value] = {}
         self._phis: list[tuple[Phi, list[Phi]]] = []
 
     def of(self, value: Value) -> list[Value]:
@@ -38,6 +40,8 @@ class Duals:
         known = self.values.get(value)
         if known is not None:
             return known
+        if value in self.bundles:
+            return self.builder.lanes(self.bundles[value])
         if isinstance(value, (Global, ConstantExpression)) and self.facts.activity.is_shadowed(value):
             return [self._shadow_of_global(value)] * self.width
         if isinstance(value, ConstantText) and value.text in ("undef", "poison"):
@@ -46,18 +50,45 @@ class Duals:
 
     def set(self, value: Value, duals: Sequence[Value]) -> None:
         assert len(duals) == self.width
-        self.values[value] = list(duals)
+        if self.is_bundled(value):
+            is_nothing = all(map(is_zero, duals))
+            self.bundles[value] = zero(VectorType(self.width, value.type)) if is_nothing else self.builder.vector(duals)
+        else:
+            self.values[value] = list(duals)
+
+    def is_bundled(self, value: Value) -> bool:
+        return self.width > 1 and isinstance(value.type, FloatType)
+
+    def bundle(self, value: Value) -> Value:
+        """The duals of a number as one value."""
+        type = VectorType(self.width, value.type)
+        if isinstance(value, ConstantText) and value.text in ("undef", "poison"):
+            return ConstantText(type, value.text)
+        return self.bundles.get(value) or zero(type)
 
     # --- operations that move values ---
 
     def move(self, i: Instruction) -> None:
         """Write the dual of an instruction in MOVES whose result is carried."""
-        if isinstance(i, Phi):
+        if self.is_bundled(i) and i.opcode in ("phi", "select", "freeze", "fpext", "fptrunc"):
+            self.bundles[i] = self._moved_bundle(i)
+        elif isinstance(i, Phi):
             phis = [self.builder.phi(i.type, name=f"{i.name}.dot") for _ in range(self.width)]
             self._phis.append((i, phis))
             self.set(i, phis)
         else:
             self.set(i, [self._moved(i, lane) for lane in range(self.width)])
+
+    def _moved_bundle(self, i: Instruction) -> Value:
+        type = VectorType(self.width, i.type)
+        if isinstance(i, Phi):
+            phi = self.builder.phi(type, name=f"{i.name}.dot")
+            self._phis.append((i, [phi]))
+            return phi
+        operands = [self.bundle(o) if o.type.is_float else self.copier.twin(o) for o in i.operands]
+        twin = i.with_operands(operands)
+        twin.type, twin.name = type, f"{i.name}.dot"
+        return self.builder.insert(twin)
 
     def _moved(self, i: Instruction, lane: int) -> Value:
         operands = []
@@ -82,6 +113,9 @@ class Duals:
     def close(self) -> None:
         """Give the dual phis their incoming values."""
         for primal, phis in self._phis:
+            if self.is_bundled(primal):
+                self.copier.complete(primal, phis[0], self.bundle)
+                continue
             counted = primal in self.facts.memory.counted
             for lane, phi in enumerate(phis):
                 def incoming(value: Value, lane: int = lane, counted: bool = counted) -> Value:

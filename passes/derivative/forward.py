@@ -17,7 +17,7 @@ from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals, new_function
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.linear import scaled
+from numbad.passes.derivative.linear import is_one, scaled
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import i32
 from numbad.passes.ir.function import Block, Function
@@ -136,15 +136,21 @@ class _Writer:
         """y' = sum of partial * x' over the active operands."""
         y = self.copier.values[i]
         partials = rule.partials([Term(self.builder, self.copier.twin(o)) for o in operands], Term(self.builder, y))
-        totals: list[Value | None] = [None] * self.width
+        bundled = self.duals.is_bundled(i)
+        totals: list[Value] = []
         for operand, partial in zip(operands, partials, strict=True):
             if partial is None or not self.activity.is_active(operand):
                 continue
-            for lane, dual in enumerate(self.duals.of(operand)):
-                part = scaled(self.builder, dual, partial.value, rule.strong)
-                total = totals[lane]
-                totals[lane] = part if total is None else self.builder.binary("fadd", total, part)
-        self.duals.set(i, [zero(i.type) if t is None else t for t in totals])
+            factor, seeds = partial.value, [self.duals.bundle(operand)] if bundled else self.duals.of(operand)
+            if bundled and not is_one(factor):
+                factor = self.builder.splat(factor, self.width)
+            parts = [scaled(self.builder, seed, factor, rule.strong) for seed in seeds]
+            totals = [self.builder.binary("fadd", total, part) for total, part in zip(totals, parts, strict=True)] \
+                if totals else parts
+        if bundled and totals:
+            self.duals.bundles[i] = totals[0]
+        else:
+            self.duals.set(i, totals or [zero(i.type)] * self.width)
 
     def effect(self, i: Call, live: bool) -> None:
         effect = effects.effect_of(i)

@@ -7,11 +7,15 @@ from numbad.passes.ir.types import VectorType
 from numbad.passes.ir.values import Value, floating, is_zero, zero
 
 
+def is_one(value: Value) -> bool:
+    return str(value) in ("1.000000e+00", "0x3FF0000000000000")
+
+
 def scaled(builder: Builder, seed: Value, partial: Value, strong: bool) -> Value:
     """partial * seed. A strong product is 0 for a seed of 0 whatever the partial is, infinite or nan."""
     if is_zero(seed):
         return zero(seed.type)
-    if str(partial) in ("1.000000e+00", "0x3FF0000000000000"):
+    if is_one(partial):
         return seed
     product = builder.binary("fmul", seed, partial)
     if not strong:

@@ -25,7 +25,7 @@ from numbad.passes.ir.instructions import (
     Switch,
 )
 from numbad.passes.ir.types import I1, I8, I32, I64, VOID, FunctionType, StructType, Type, VectorType, field_offset
-from numbad.passes.ir.values import ConstantInt, Value, integer
+from numbad.passes.ir.values import Constant, ConstantAggregate, ConstantInt, Value, integer, poison, zero
 
 
 class Builder:
@@ -126,6 +126,30 @@ class Builder:
 
     def extract(self, aggregate: Value, indices: Sequence[int], name: str = "") -> Value:
         return self.insert(ExtractValue(type_at(aggregate.type, indices), aggregate, indices, name))
+
+    def splat(self, value: Value, count: int) -> Value:
+        """A vector with the same number in all lanes."""
+        type = VectorType(count, value.type)
+        if isinstance(value, Constant):
+            return ConstantAggregate(type, (value,), splat=True)
+        return self.vector([value] * count)
+
+    def vector(self, lanes: Sequence[Value]) -> Value:
+        """The vector of these numbers."""
+        type = VectorType(len(lanes), lanes[0].type)
+        result: Value = poison(type)
+        if all(lane is lanes[0] for lane in lanes):
+            first = self.insert(Instruction("insertelement", type, [result, lanes[0], i32(0)]))
+            return self.insert(Instruction("shufflevector", type, [first, result, zero(VectorType(len(lanes), I32))]))
+        for position, lane in enumerate(lanes):
+            result = self.insert(Instruction("insertelement", type, [result, lane, i32(position)]))
+        return result
+
+    def lanes(self, vector: Value) -> list[Value]:
+        """The numbers in a vector."""
+        assert isinstance(vector.type, VectorType)
+        return [self.insert(Instruction("extractelement", vector.type.element, [vector, i32(position)]))
+                for position in range(vector.type.count)]
 
     def insert_value(self, aggregate: Value, element: Value, indices: Sequence[int], name: str = "") -> Value:
         return self.insert(InsertValue(aggregate, element, indices, name))

@@ -10,9 +10,8 @@ import struct
 from collections.abc import Callable, Sequence
 
 from numbad.passes.ir.builder import Builder
-from numbad.passes.ir.instructions import Instruction
-from numbad.passes.ir.types import DOUBLE, FLOAT, HALF, I1, I32, I64, Type, VectorType
-from numbad.passes.ir.values import Constant, ConstantFloat, ConstantInt, ConstantText, Value, floating, integer, poison
+from numbad.passes.ir.types import DOUBLE, FLOAT, HALF, I1, I64, Type, VectorType
+from numbad.passes.ir.values import Constant, ConstantFloat, ConstantInt, Value, floating, integer
 from numbad.passes.rules import names
 from numbad.passes.rules.machine import Number
 from numbad.passes.rules.runtime import POLYGAMMA
@@ -30,19 +29,12 @@ def constant(type: Type, number: Number) -> Constant:
     return floating(type, float(number))
 
 
-def spread(builder: Builder, value: Value, type: VectorType) -> Value:
-    """A vector with the scalar in all lanes."""
-    single = builder.insert(Instruction("insertelement", type, [poison(type), value, integer(I64, 0)]))
-    lanes = ConstantText(VectorType(type.count, I32), "zeroinitializer")
-    return builder.insert(Instruction("shufflevector", type, [single, poison(type), lanes]))
-
-
 def _alike(builder: Builder, real: Type, given: Given) -> list[Value]:
     """All operands as values of one type: the widest vector's, else that of any value, else `real`."""
     types = [g.type for g in given if isinstance(g, Value)]
     type = next((t for t in types if isinstance(t, VectorType)), types[0] if types else real)
     return [constant(type, g) if not isinstance(g, Value)
-            else spread(builder, g, type) if isinstance(type, VectorType) and g.type == type.element else g
+            else builder.splat(g, type.count) if isinstance(type, VectorType) and g.type == type.element else g
             for g in given]
 
 
@@ -72,7 +64,7 @@ def where(builder: Builder, real: Type, given: Given) -> Value:
     assert isinstance(condition, Value)
     yes, no = _alike(builder, real, given[1:])
     if isinstance(yes.type, VectorType) and condition.type == I1:
-        condition = spread(builder, condition, VectorType(yes.type.count, I1))
+        condition = builder.splat(condition, yes.type.count)
     return builder.select(condition, yes, no)
 
 
@@ -116,9 +108,10 @@ def real_of(signed: bool) -> Writer:
     def write(builder: Builder, real: Type, given: Given) -> Value:
         number = given[0]
         assert isinstance(number, Value)
-        scalar = isinstance(real, VectorType) and not isinstance(number.type, VectorType)
-        converted = builder.cast("sitofp" if signed else "uitofp", number, real.scalar if scalar else real)
-        return spread(builder, converted, real) if scalar else converted  # type: ignore[arg-type]
+        opcode = "sitofp" if signed else "uitofp"
+        if isinstance(real, VectorType) and not isinstance(number.type, VectorType):
+            return builder.splat(builder.cast(opcode, number, real.scalar), real.count)
+        return builder.cast(opcode, number, real)
     return write
 
 
@@ -142,22 +135,9 @@ def negative(builder: Builder, real: Type, given: Given) -> Value:
 
 
 def _lanes(builder: Builder, vector: Value) -> list[Value]:
-    type = _vector(vector)
-    return [builder.insert(Instruction("extractelement", type.element, [vector, integer(I64, k)]))
-            for k in range(type.count)]
-
-
-def _vector(value: Value) -> VectorType:
-    if not isinstance(value.type, VectorType) or value.type.scalable:
-        raise ValueError(f"the lanes of {value.type} can't be told apart")
-    return value.type
-
-
-def _joined(builder: Builder, type: VectorType, lanes: Sequence[Value]) -> Value:
-    result: Value = poison(type)
-    for k, lane in enumerate(lanes):
-        result = builder.insert(Instruction("insertelement", type, [result, lane, integer(I64, k)]))
-    return result
+    if not isinstance(vector.type, VectorType) or vector.type.scalable:
+        raise ValueError(f"the lanes of {vector.type} can't be told apart")
+    return builder.lanes(vector)
 
 
 def lanes_combined(opcode: str) -> Writer:
@@ -181,20 +161,19 @@ def other_lanes(builder: Builder, real: Type, given: Given) -> Value:
     for lane in reversed(lanes[1:]):
         after.append(builder.binary("fmul", lane, after[-1]))
     products = [builder.binary("fmul", b, a) for b, a in zip(before, reversed(after), strict=True)]
-    return _joined(builder, _vector(vector), products)
+    return builder.vector(products)
 
 
 def first_lane(builder: Builder, real: Type, given: Given) -> Value:
     """1 in the first lane where the condition holds, else 0."""
     condition = _value(given[0])
-    type = VectorType(_vector(condition).count, real.scalar)
     one, zero = constant(real.scalar, 1.0), constant(real.scalar, 0.0)
     chosen, taken = [], None
     for lane in _lanes(builder, condition):
         weight = builder.select(lane, one, zero)
         chosen.append(weight if taken is None else builder.select(taken, zero, weight))
         taken = lane if taken is None else builder.binary("or", taken, lane)
-    return _joined(builder, type, chosen)
+    return builder.vector(chosen)
 
 
 def _value(given: Value | Number) -> Value:
