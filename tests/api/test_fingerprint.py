@@ -14,6 +14,7 @@ from numba import float64, njit, vectorize
 from numba.extending import overload
 
 import numbad as nd
+from numbad import extensions
 from numbad.descriptions import Indescribable
 from numbad.disk import Disk
 from numbad.extensions import extended
@@ -21,6 +22,12 @@ from numbad.fingerprint import fingerprint
 from numbad.key import lowered_here, recalled
 
 Pair = namedtuple("Pair", "a b")
+
+
+@pytest.fixture(autouse=True)
+def only_extended_here(monkeypatch):
+    """Other tests of the process may have extended Numba: their modules are taken for its own."""
+    monkeypatch.setattr(extensions, "OURS", {*extensions.OURS, *map(extensions.package_of, extensions._modules())})
 
 
 def of(function, **options) -> str:
@@ -144,13 +151,10 @@ def test_extensions_are_noticed(monkeypatch):
     for name in ("functions", "attributes", "globals"):
         monkeypatch.setattr(builtin_registry, name, list(getattr(builtin_registry, name)))
 
-    def stub(x):
-        pass
-
-    @overload(stub)
-    def _stub(x):
-        return lambda x: x
-
+    code = ("def stub(x): pass\n"
+            "@overload(stub)\n"
+            "def _stub(x): return lambda x: x\n")
+    exec(code, {"__name__": "somebody.else", "overload": overload})
     assert extended()
     with pytest.raises(Indescribable):
         of(enclosing(1))

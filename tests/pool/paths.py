@@ -33,7 +33,7 @@ def paths_of_one_generator(drift, scale, paths, steps):
 
 
 @entry(args=lambda rng: (rng.uniform(1.0, 9.0, 6), 1e-12),
-       raises=(ValueError, lambda rng: (np.array([2.0, -1.0, 3.0]), 1e-12)), diff=("a",), step=1e-4)
+       raises=(ValueError, lambda rng: (np.array([2.0, -2.0, 3.0]), 1e-12)), diff=("a",), step=1e-4)
 def roots_or_none(a, tolerance):
     """A path that raises, after others that went well."""
     total = 0.0
@@ -130,4 +130,17 @@ def no_paths(x, a):
         for t in range(x.shape[1]):
             u = u * x[p, t]
         total += u
+    return total
+
+
+@entry(args=lambda rng: (1.2, 0.3, rng.normal(size=(6, 12))), step=1e-4)
+def paths_until_they_leave(level, pull, normals):
+    """Paths of different length, which end where they leave an interval."""
+    total = 0.0
+    for p in range(normals.shape[0]):
+        x, t = 0.0, 0
+        while t < normals.shape[1] and abs(x) < level:
+            x = x - pull * x + 0.5 * normals[p, t] * math.exp(-x * x)
+            t += 1
+        total += x * x + 0.01 * t
     return total
