@@ -182,8 +182,10 @@ class AdjointRules:
             return
         shadow, x_bar = self.lookup(Shadow(i.pointer)), self.adjoints.take(i)
         align = min(i.align, size_of(i.type.scalar))
-        sum = self.builder.binary("fadd", self.builder.load(i.type, shadow, align=align), x_bar)
-        self.builder.store(sum, shadow, align=align)
+        before = self.builder.load(i.type, shadow, align=align)
+        after = self.builder.store(self.builder.binary("fadd", before, x_bar), shadow, align=align)
+        for access in (before, after):
+            self.lookup.accesses.shadow(access, i.pointer)
 
     def add_row(self, loop: Loop, row: Row) -> None:
         """*p.shadow += x.bar for all iterations of the loop that is left, from the scratch rows of the loads."""
@@ -202,9 +204,11 @@ class AdjointRules:
         shadow = self.lookup(Shadow(i.pointer))
         align = min(i.align, size_of(i.value.type.scalar))
         if self.adjoints.is_active(i.value):
-            self.adjoints.add(i.value, self.builder.load(i.value.type, shadow, align=align))
+            adjoint = self.builder.load(i.value.type, shadow, align=align)
+            self.lookup.accesses.shadow(adjoint, i.pointer)
+            self.adjoints.add(i.value, adjoint)
         if i not in self.lookup.plan.accumulations:
-            self.builder.store(zero(i.value.type), shadow, align=align)
+            self.lookup.accesses.shadow(self.builder.store(zero(i.value.type), shadow, align=align), i.pointer)
 
     def effect(self, i: Call) -> None:
         match effects.effect_of(i):

@@ -19,10 +19,11 @@ from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.layout import item_type
 from numbad.passes.derivative.needs import Address, Bank, Base, Count, Edge, Extent, Item, Iteration, Kept, Length
 from numbad.passes.derivative.plan import Plan
+from numbad.passes.derivative.scopes import RECORDS, Accesses
 from numbad.passes.derivative.tape import array_bytes, tape_function
 from numbad.passes.ir.builder import i32, i64
 from numbad.passes.ir.function import Block, Function
-from numbad.passes.ir.instructions import Instruction, Phi
+from numbad.passes.ir.instructions import Instruction, Load, Phi, Store
 from numbad.passes.ir.types import I32, I64, PTR, size_of
 from numbad.passes.ir.values import Value, zero
 
@@ -46,10 +47,11 @@ class Slots(dict[Item, Value]):
 class Keeper:
     """`slots` may be those of another keeper in the same function; `failed` gives where to go without memory."""
 
-    def __init__(self, plan: Plan, copier: Copier, slots: Slots, tape: Value, failed: Callable[[], Block]):
+    def __init__(self, plan: Plan, copier: Copier, slots: Slots, tape: Value, accesses: Accesses,
+                 failed: Callable[[], Block]):
         self.plan, self.copier, self.slots, self.tape, self.failed = plan, copier, slots, tape, failed
+        self.accesses = accesses
         self.needs, self.loops, self.builder, self.target = plan.needs, plan.loops, copier.builder, copier.target
-        self.records: list[Instruction] = []  # accesses to the tape
         self.counts: dict[Loop, Phi] = {}
         self.arrays: dict[Bank, tuple[Value, Value]] = {}  # where, how long
         self.absurd: dict[Bank, Value] = {}  # of shared banks: no memory is large enough, should the loop be entered
@@ -57,6 +59,9 @@ class Keeper:
 
     def close(self) -> None:
         """When all blocks are written."""
+        for primal, twin in self.copier.values.items():
+            if isinstance(primal, (Load, Store)) and isinstance(twin, Instruction):
+                self.accesses.primal(twin, primal.pointer)
         for action in self._at_close:
             action()
 
@@ -73,7 +78,7 @@ class Keeper:
             return
         base, length = self.arrays[bank]
         place = self.plan.layout.place(self.builder, item, base, length, self.counts[bank.loop])
-        self.records.append(self.builder.store(value, place, align=min(8, size_of(value.type))))
+        self.accesses.places[self.builder.store(value, place, align=min(8, size_of(value.type)))] = RECORDS
 
     def behind_phis(self, block: Block) -> None:
         loop = self.needs.loop_of_header(block)
@@ -170,7 +175,7 @@ class Keeper:
         for item, offset in record.offsets.items():
             kept = self.builder.load(item_type(item), self.slots[item])
             place = self.builder.offset(memory, offset)
-            self.records.append(self.builder.store(kept, place, align=min(8, size_of(kept.type))))
+            self.accesses.places[self.builder.store(kept, place, align=min(8, size_of(kept.type)))] = RECORDS
 
     def memory(self, operation: str, bytes: Value, *kind: Value) -> Value:
         """Memory from the tape; without it the derivative ends here."""

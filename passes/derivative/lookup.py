@@ -11,9 +11,10 @@ from collections.abc import Callable
 from numbad.passes.derivative.layout import item_type
 from numbad.passes.derivative.needs import Address, Count, Edge, Extent, Item, Iteration, Shadow, Snapshot
 from numbad.passes.derivative.plan import Plan
+from numbad.passes.derivative.scopes import RECORDS, SCRATCH, Accesses
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
-from numbad.passes.ir.instructions import GetElementPtr, Instruction, Phi
+from numbad.passes.ir.instructions import GetElementPtr, Instruction, Load, Phi
 from numbad.passes.ir.types import I64, size_of
 from numbad.passes.ir.values import Value, integer
 
@@ -21,11 +22,10 @@ from numbad.passes.ir.values import Value, integer
 class Lookup:
     """`free` gives what the reverse sweep knows without ado: constants, and arguments where they can be seen."""
 
-    def __init__(self, plan: Plan, builder: Builder, slots: dict[Item, Value], free: Callable[[Item], Value]):
-        self.plan, self.builder, self.slots, self.free = plan, builder, slots, free
+    def __init__(self, plan: Plan, builder: Builder, slots: dict[Item, Value], accesses: Accesses,
+                 free: Callable[[Item], Value]):
+        self.plan, self.builder, self.slots, self.accesses, self.free = plan, builder, slots, accesses, free
         self._known: dict[Item, Value] = {}
-        self.records: list[Instruction] = []  # accesses to the tape
-        self.scratch: list[Instruction] = []  # those that change it
 
     def forget(self) -> None:
         """A new reverse block starts."""
@@ -106,6 +106,8 @@ class Lookup:
             o if self._stays(o) else self._known[self._part(item, o)] for o in value.operands)
         if isinstance(item, Shadow) and isinstance(twin, GetElementPtr):
             twin.flags = ()
+        if isinstance(value, Load):
+            self.accesses.primal(twin, value.pointer)
         return self.builder.insert(twin)
 
     def place(self, item: Item) -> Value:
@@ -117,12 +119,12 @@ class Lookup:
 
     def put(self, item: Item, value: Value) -> None:
         """Change what an item of a bank is in this iteration."""
-        self.scratch.append(self.builder.store(value, self.place(item), align=min(8, size_of(value.type))))
+        self.accesses.places[self.builder.store(value, self.place(item), align=min(8, size_of(value.type)))] = SCRATCH
 
     def _indexed(self, item: Item) -> Value:
         type, place = item_type(item), self.place(item)
         value = self.builder.load(type, place, align=min(8, size_of(type)))
-        self.records.append(value)
+        self.accesses.places[value] = RECORDS
         return value
 
     def _affine(self, item: Item, phi: Instruction) -> Value:

@@ -53,6 +53,7 @@ class Options:
     share: bool = True
     put_off: bool = True
     accumulate: bool = True
+    separate: bool = True
     rerun: bool = True
     tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
 

@@ -27,7 +27,7 @@ class RerunSweep:
         self.loop, self.rerun, self.needs, self.builder = loop, plan.reruns[loop], plan.needs, builder
         self.order = [b for b in plan.facts.dominators[plan.function].order if b in self.rerun.blocks]
         self.copier = Copier(plan.function, builder.function, self.order, builder)
-        self.keeper = Keeper(plan, self.copier, slots, tape, failed)
+        self.keeper = Keeper(plan, self.copier, slots, tape, lookup.accesses, failed)
         self.lookup = lookup
 
     def write(self) -> None:

@@ -46,7 +46,7 @@ from numbad.passes.derivative.needs import (
 )
 from numbad.passes.derivative.plan import Options, Plan
 from numbad.passes.derivative.rerun_sweep import RerunSweep
-from numbad.passes.derivative.scopes import separate_records
+from numbad.passes.derivative.scopes import RECORDS, Accesses
 from numbad.passes.derivative.sweep import ForwardSweep
 from numbad.passes.derivative.tape import tape_function
 from numbad.passes.diagnostics import Bug, refuse
@@ -183,13 +183,13 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
         builder.ret(status)
 
     sweep = ReverseSweep(facts, plan, builder, forward.stack, forward.slots, forward.tape, halves, cells,
-                         Lookup(plan, builder, forward.slots, free), forward.failed)
+                         Lookup(plan, builder, forward.slots, forward.accesses, free), forward.failed)
     sweep.write(forward.returns, finish)
     forward.stack.close()
     remove_unreachable(function)  # what leads to exceptions that are caught where the entry calls itself
     _drop_unused_tape(function, forward.tape)
     function.name_values()
-    separate_records(function, [*forward.keeper.records, *sweep.lookup.records], sweep.lookup.scratch)
+    forward.accesses.close(function)
     return function
 
 
@@ -204,7 +204,7 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     forward.result(False, value, shadow)
     forward.stack.close()
     split.augmented.name_values()
-    separate_records(split.augmented, forward.keeper.records)
+    forward.accesses.close(split.augmented)
 
     reverse = split.reverse
     builder = Builder(reverse.append(Block("start")))
@@ -215,13 +215,14 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     tape, *places = parameters
     cells = dict(zip(_cells(facts, function), places, strict=True))
     sweep = ReverseSweep(facts, plan, builder, stack, slots, tape, halves, cells,
-                         Lookup(plan, builder, slots, lambda item: item.value if isinstance(item, Shadow) else item))  # type: ignore[arg-type,return-value]
+                         Lookup(plan, builder, slots, Accesses(facts, plan.options.separate),
+                                lambda item: item.value if isinstance(item, Shadow) else item))  # type: ignore[arg-type,return-value]
     sweep.pop(None)
     sweep.rules.seed = seed
     sweep.write(forward.returns, builder.ret)
     stack.close()
     reverse.name_values()
-    separate_records(reverse, sweep.lookup.records, sweep.lookup.scratch)
+    sweep.lookup.accesses.close(reverse)
 
 
 def _drop_unused_tape(function: Function, tape: Value) -> None:
@@ -400,7 +401,6 @@ class ReverseSweep:
         assert self.failed is not None
         sweep = RerunSweep(self.plan, loop, self.builder, self.slots, self.tape, self.lookup, self.failed)
         sweep.write()
-        self.lookup.records += sweep.keeper.records
         self.builder.branch(self.target.append(there))
         self.builder.at_end(there)
         self.lookup.forget()
@@ -428,7 +428,7 @@ class ReverseSweep:
         for item, offset in record.offsets.items():
             type = item_type(item)
             kept = self.builder.load(type, self.builder.offset(memory, offset), align=min(8, size_of(type)))
-            self.lookup.records.append(kept)
+            self.lookup.accesses.places[kept] = RECORDS
             self.builder.store(kept, self.slots[item])
 
     def _pop(self, bytes: Value, what: Loop | Bank | None) -> Value:

@@ -1,37 +1,92 @@
-"""Tells LLVM that tape records lie apart from everything else: without it no sweep that uses the tape is vectorised.
+"""Tells LLVM which accesses never meet: without it few sweeps are vectorised, and none that uses the tape.
 
-A record is memory that the tape got from the run time in this call, and whose address nothing else has. So an access
-to a record never meets an access to a user's array, a shadow, a slot or kept memory. Two records may lie in one chunk,
-hence they share one scope; so do scratch rows.
+    records    memory that the tape got from the run time in this call, and whose address nothing else has
+    scratch    the rows on the tape that the reverse sweep writes
+    Place      memory of the primal, by node of the memory analysis, and its shadow: a shadow lies apart from all memory
+               of the primal and from other shadows, for the caller sees to that (`Task`), or it is the derivative's own
 
-Given   a finished derivative function, and its accesses to records and to scratch.
-Gives   `alias.scope` on these, `noalias` on all others.
-Unsure  an access that is not listed gets nothing that could be wrong: other accesses are listed, too, or are plain
-        loads and stores of memory that is not the tape's.
+Two records may lie in one chunk, hence they share one scope. Memory that is freed may come back as a record in the same
+call; the call that frees it stands between, and LLVM moves no access over it.
+
+Given   a finished derivative function of reverse mode, and its accesses.
+Gives   `alias.scope` and `noalias` on them, and a declaration of the scopes at the head: when the function becomes part
+        of a loop, what is said holds within one iteration, for the next one may bring other arrays.
+Unsure  about an access: it may meet any other but those of the tape, whose accesses are all listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 
+from numbad.passes.analysis.memory import Node
+from numbad.passes.derivative.facts import Facts
 from numbad.passes.ir.function import Function
-from numbad.passes.ir.instructions import Instruction, Load, Store
+from numbad.passes.ir.instructions import Call, Instruction, Load, Store
+from numbad.passes.ir.types import METADATA, VOID, FunctionType
+from numbad.passes.ir.values import MetadataOperand, Value
+
+MANY = 64
+"""Nodes of one function that are told apart; more would make lists longer than they are worth."""
+RECORDS, SCRATCH = "tape records", "scratch"
 
 
-def separate_records(function: Function, records: Iterable[Instruction], scratch: Iterable[Instruction] = ()) -> None:
-    """`scratch` are accesses to rows that are written in the reverse sweep: they never meet the other records."""
-    groups = [set(records), set(scratch)]
-    if not any(groups):
-        return
-    assert function.module is not None
-    *_, of_records, of_scratch, of_both = function.module.add_metadata(
-        'distinct !{{{0}, !"numbad"}}', 'distinct !{{{1}, {0}, !"tape records"}}', 'distinct !{{{2}, {0}, !"scratch"}}',
-        "!{{{1}}}", "!{{{2}}}", "!{{{1}, {2}}}")
-    for instruction in function.instructions:
-        if isinstance(instruction, (Load, Store)):
-            if instruction in groups[0]:
-                instruction.metadata |= {"alias.scope": of_records, "noalias": of_scratch}
-            elif instruction in groups[1]:
-                instruction.metadata |= {"alias.scope": of_scratch, "noalias": of_records}
+@dataclass(frozen=True)
+class Place:
+    node: Node
+    is_shadow: bool
+
+
+@dataclass
+class Accesses:
+    """Where the accesses of a function go, as they are written."""
+
+    facts: Facts
+    by_node: bool  # else only accesses to the tape are told from all others
+    places: dict[Instruction, Hashable] = field(default_factory=dict)
+
+    def primal(self, access: Instruction, pointer: Value) -> None:
+        self._at(access, pointer, False)
+
+    def shadow(self, access: Instruction, pointer: Value) -> None:
+        self._at(access, pointer, True)
+
+    def _at(self, access: Instruction, pointer: Value, is_shadow: bool) -> None:
+        node = self.facts.memory.node(pointer)
+        if self.by_node and node.roots and "unknown" not in node.roots and not node.escaped:
+            self.places[access] = Place(node, is_shadow)
+
+    def close(self, function: Function) -> None:
+        """Put on the accesses what is known."""
+        assert function.module is not None
+        found = [place for i in function.instructions if (place := self.places.get(i)) is not None]
+        scopes = list(dict.fromkeys([RECORDS, SCRATCH, *found]))[:MANY + 2]
+        if len(scopes) == 2:
+            return
+        domain, *names = function.module.add_metadata(
+            'distinct !{{{0}, !"numbad"}}', *(f"distinct !{{{{{{{k}}}, {{0}}}}}}" for k in range(1, len(scopes) + 1)))
+        name = dict(zip(scopes, names, strict=True))
+        lists: dict[tuple[str, ...], str] = {}
+
+        def listed(members: tuple[str, ...]) -> str:
+            if members not in lists:
+                (lists[members],) = function.module.add_metadata(f"!{{{{{', '.join(members)}}}}}")  # type: ignore[union-attr]
+            return lists[members]
+
+        apart = {scope: tuple(name[other] for other in scopes if self._apart(scope, other)) for scope in scopes}
+        for i in function.instructions:
+            place = self.places.get(i)
+            if not isinstance(i, (Load, Store)):
+                continue
+            if place in name:
+                i.metadata |= {"alias.scope": listed((name[place],)), "noalias": listed(apart[place])}
             else:
-                instruction.metadata["noalias"] = of_both
+                i.metadata["noalias"] = listed((name[RECORDS], name[SCRATCH]))
+        declare = function.module.declare("llvm.experimental.noalias.scope.decl", FunctionType(VOID, (METADATA,)))
+        for scope in names:
+            function.entry.insert(0, Call(declare.signature, declare, [MetadataOperand(METADATA, listed((scope,)))]))
+
+    def _apart(self, one: Hashable, other: Hashable) -> bool:
+        if not isinstance(one, Place) or not isinstance(other, Place):
+            return one != other
+        return one.is_shadow != other.is_shadow or not self.facts.may_overlap(one.node, other.node)

@@ -20,6 +20,7 @@ from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.keep import Keeper, Slots
 from numbad.passes.derivative.needs import Edge, Shadow, Snapshot
 from numbad.passes.derivative.plan import Plan
+from numbad.passes.derivative.scopes import Accesses
 from numbad.passes.derivative.tape import TAPE, tape_function
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import constant_bool, i32, i64
@@ -59,7 +60,8 @@ class ForwardSweep:
             elif not split:  # the cell for the adjoint of a number; only the reverse sweep uses it
                 parameters.pop(0)
         self.tape: Value = target.arguments[-1] if split else self.stack.place(TAPE, "tape", clear=False)
-        self.keeper = Keeper(plan, self.copier, self.slots, self.tape, self.failed)
+        self.accesses = Accesses(facts, plan.options.separate)
+        self.keeper = Keeper(plan, self.copier, self.slots, self.tape, self.accesses, self.failed)
 
     def write(self) -> None:
         if not self.split:
