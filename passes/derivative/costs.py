@@ -38,9 +38,10 @@ COPY = 1000
 
 
 def tape_cost(loop: Loop | None) -> int:
-    """How often, weighted: the more loops there are around a value, the less fits into a cache."""
+    """How often, weighted: the more loops there are around a value, the less fits into a cache. The tape of a single
+    loop is as long as time goes on; processors fetch it ahead, while its steps wait for each other."""
     depth = loop.depth if loop is not None else 0
-    return times(loop) * (1 + 3 * max(depth, 1)) // 4
+    return times(loop) * (3 if depth == 1 else 1 + 3 * max(depth, 1)) // 4
 
 
 def times(loop: Loop | None) -> int:
