@@ -3,6 +3,7 @@
     parse       text -> IR
     analyse     canonical form; memory, activity, loops (`Facts`)
     fence       refuse what cannot be differentiated
+    hoist       (reverse) move out of loops what does not change in them
     write       forward or reverse derivative as new functions
     finish      drop the primal, link the run-time code, name the result after its content
 """

@@ -140,6 +140,7 @@ def test_changes_outside_of_the_file(folder, extended):
         assert again.missed() == set() and again.results() == after.results()
 
 
+@pytest.mark.slow
 def test_changes_of_the_file_and_of_numbad(folder):
     run(folder, ONLY="grad")
     other = run(folder, ONLY="grad", STAMP="another numbad")
@@ -159,6 +160,7 @@ def damage_data(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+@pytest.mark.slow
 def test_damaged_files(folder):
     kinds = "grad,helper,jvp"
     run(folder, ONLY=kinds)
@@ -176,6 +178,7 @@ def test_damaged_files(folder):
     assert run(folder, ONLY=kinds, BLOCKED="1").missed() == set()
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once(folder):
     kinds = "double,triple,grad"
     for one in list(map(finish, [start(folder, ONLY=kinds) for _ in range(2)])):
@@ -184,6 +187,7 @@ def test_processes_that_write_at_once(folder):
     assert run(folder, ONLY=kinds).results() == {name: RIGHT[name] for name in kinds.split(",")}
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written(folder):
     (folder / "__pycache__").write_text("no folder")
     elsewhere = str(folder / "cache")

@@ -14,6 +14,7 @@ def checkout(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
+@pytest.mark.slow
 def test_small_run(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["compile_time.py", "--only", "newton_sqrt", "--rounds", "1"])
     assert compile_time.main() == 0

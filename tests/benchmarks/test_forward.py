@@ -8,6 +8,7 @@ import forward
 SLOPES = np.linspace(-1.0, 2.0, forward.COLUMNS)
 
 
+@pytest.mark.slow
 def test_small_run(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["forward.py", "--small", "--only", "ode", "lu_logdet"])
     assert forward.main() == 0

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 import linear_cost
 from numbad.runtime import last_tape_bytes
 
 
+@pytest.mark.slow
 def test_small_run(monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # for the process that is started
     monkeypatch.setattr("sys.argv", ["linear_cost.py", "--small"])

