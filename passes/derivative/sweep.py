@@ -5,6 +5,8 @@
            br %c, loop, exit                 back:  push the slots of this loop on the tape;  br loop
                                              out:   push them, note the loop's count;         br exit
 
+What is kept and where is the keeper's business (`keep`).
+
 Given   Facts, the plan of one function, the function to write into.
 Gives   the block `turn`, where all returns that matter meet, with the number of the return and the returned values.
 """
