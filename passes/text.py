@@ -198,11 +198,11 @@ def declaration(definition: Definition) -> str:
     return "declare" + _OF_BODIES.sub("", head)
 
 
-_NOINLINE = re.compile(r"^(attributes #\d+ = \{.*?)\bnoinline\b", re.M)
+_NOINLINE = re.compile(r"^(attributes #\d+ = \{(?!.*\bcold\b).*?)\bnoinline\b", re.M)
 
 
 def inlinable(text: str) -> str:
-    """Functions that had to stay out of line may be inlined."""
+    """Functions that had to stay out of line may be inlined, but for those that are said to be cold."""
     return _NOINLINE.sub(r"\1inlinehint", text)
 
 

@@ -23,7 +23,7 @@ TEXT = f"""
 
 declare void @NRT_Free(ptr)
 
-define linkonce_odr ptr @numbad.arena.take(i64 %bytes) nounwind noinline minsize optsize {{
+define linkonce_odr ptr @numbad.arena.take(i64 %bytes) nounwind noinline cold minsize optsize {{
   br label %test
 test:
   %slot = phi i64 [ 1, %0 ], [ %next, %following ]
@@ -57,7 +57,7 @@ fail:
   ret ptr null
 }}
 
-define linkonce_odr void @numbad.arena.give(ptr %chunk) nounwind noinline minsize optsize {{
+define linkonce_odr void @numbad.arena.give(ptr %chunk) nounwind noinline cold minsize optsize {{
   %size.at = getelementptr i8, ptr %chunk, i64 24
   %size = load i64, ptr %size.at
   %before = atomicrmw add ptr @{ARENA}, i64 %size monotonic
@@ -96,7 +96,7 @@ free:
   ret void
 }}
 
-define linkonce_odr void @numbad.arena.free(ptr %chunk) nounwind noinline minsize optsize {{
+define linkonce_odr void @numbad.arena.free(ptr %chunk) nounwind noinline cold minsize optsize {{
   %none = icmp eq ptr %chunk, null
   br i1 %none, label %done, label %free
 free:

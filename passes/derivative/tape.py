@@ -150,7 +150,7 @@ slow:
   ret ptr %grown
 }
 
-define linkonce_odr void @numbad.tape.drop(ptr %chain) nounwind noinline minsize optsize {
+define linkonce_odr void @numbad.tape.drop(ptr %chain) nounwind noinline cold minsize optsize {
   %chunk = load ptr, ptr %chain
   %previous = load ptr, ptr %chunk
   %used.from = getelementptr i8, ptr %chunk, i64 8
@@ -240,17 +240,23 @@ define linkonce_odr i64 @numbad.tape.is_over(ptr %tape, i64 %limit) nounwind {
   %kept.used.at = getelementptr i8, ptr %tape, i64 32
   %kept.capacity.at = getelementptr i8, ptr %tape, i64 40
   %total.at = getelementptr i8, ptr %tape, i64 48
+  %total = load i64, ptr %total.at
+  %may.be = icmp ugt i64 %total, %limit
+  br i1 %may.be, label %look, label %done
+look:
   %used = load i64, ptr %used.at
   %capacity = load i64, ptr %capacity.at
   %kept.used = load i64, ptr %kept.used.at
   %kept.capacity = load i64, ptr %kept.capacity.at
-  %total = load i64, ptr %total.at
   %without = sub i64 %total, %capacity
   %stack = add i64 %without, %used
   %without.kept = sub i64 %stack, %kept.capacity
   %holds = add i64 %without.kept, %kept.used
   %is.over = icmp ugt i64 %holds, %limit
-  %result = zext i1 %is.over to i64
+  %over = zext i1 %is.over to i64
+  br label %done
+done:
+  %result = phi i64 [ 0, %0 ], [ %over, %look ]
   ret i64 %result
 }
 
@@ -282,7 +288,7 @@ done:
   ret void
 }
 
-define linkonce_odr void @numbad.tape.free(ptr %chain) nounwind noinline minsize optsize {
+define linkonce_odr void @numbad.tape.free(ptr %chain) nounwind noinline cold minsize optsize {
   br label %test
 test:
   %chunk = load ptr, ptr %chain

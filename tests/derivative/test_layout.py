@@ -10,10 +10,13 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import llvmlite.binding as llvm
 import pytest
+from numba import njit, types
 
 from derivative.native import I64, Native, P
 from derivative.tapes import Heap, Tape
+from numbad.derive import derive
 from numbad.passes.derivative.arena import ARENA, DRAIN, LIMIT, SLOTS
 from numbad.passes.derivative.layout import Record, item_type
 from numbad.passes.derivative.needs import Edge, Shadow
@@ -21,6 +24,8 @@ from numbad.passes.derivative.tape import BYTES, SIGNATURES, TEXT
 from numbad.passes.ir.type_parser import parse_type
 from numbad.passes.ir.types import PTR, size_of
 from numbad.passes.ir.values import Argument
+from numbad.passes.text import inlinable
+from numbad.request import Request
 from numbad.runtime import last_tape_bytes
 
 HEAP = Heap()
@@ -339,3 +344,18 @@ def test_items_that_are_no_values() -> None:
     record = Record([Edge(None), Shadow(pointer), pointer])
     record.close()
     assert record.offsets == {Shadow(pointer): 0, pointer: 8, Edge(None): 16} and record.size == 24
+
+
+def test_what_seldom_runs_stays_out_of_line() -> None:
+    """Else `pop` is too large to be inlined; what was kept out of line to be recognised may be inlined again."""
+    made = derive(njit(lambda x, n: x**n), (types.float64, types.int64), Request("reverse", (True, False)))
+    module = llvm.parse_assembly(made.text)
+    attributes = {function.name: " ".join(map(bytes.decode, function.attributes)) for function in module.functions}
+    kept = [name for name, words in attributes.items() if "noinline" in words]
+    assert set(kept) <= {"numbad.tape.grow", "numbad.tape.drop", "numbad.tape.free", "numbad.arena.take",
+                         "numbad.arena.give", "numbad.arena.free"}
+    text = TEXT + "define void @helper() noinline {\n  ret void\n}\n"
+    canonical = inlinable(str(llvm.parse_assembly(text)))
+    words = {f.name: " ".join(map(bytes.decode, f.attributes)) for f in llvm.parse_assembly(canonical).functions}
+    assert "noinline" in words["numbad.tape.grow"] and "noinline" in words["numbad.arena.give"]
+    assert "noinline" not in words["helper"] and "inlinehint" in words["helper"]
