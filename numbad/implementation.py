@@ -11,7 +11,7 @@ and `s0, ...` the shadows; those of arrays in tuples carry the path in their nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from types import FunctionType
 
@@ -97,6 +97,16 @@ class Inputs:
             return f"{self.body.name(named.__name__, named)}({', '.join(elements)})"
         return f"({''.join(f'{element}, ' for element in elements)})"
 
+    def arrays(self, position: int, ty: types.Type) -> Iterator[tuple[str, str, bool]]:
+        """The arrays of an argument, also those that instances of a jitclass hold, as `refuse_overlaps` wants them."""
+        work = [(self.title(position, path), f"a{position}{indices(path)}", leaf) for path, leaf in abi.leaves(ty)]
+        for title, access, leaf in work:
+            if isinstance(leaf, types.ClassInstanceType):
+                work += [(f"{title}.{name}", f"{access}.{name}", field) for name, field in leaf.struct.items()
+                         if isinstance(field, (types.Array, types.ClassInstanceType)) and field is not leaf]
+            elif isinstance(leaf, types.Array):
+                yield title, access, position in self.written
+
     def refuse_overlaps(self, arrays: list[tuple[str, str, bool]]) -> None:
         """Lines that raise if an array that is written shares memory with another one.
 
@@ -138,9 +148,7 @@ class CopiedInputs(Inputs):
         self.written |= frozenset(self.outputs)
         for position in range(len(self.given)):
             self.body.line(f"a{position} = {self.access[position]}")
-        self.refuse_overlaps([(self.title(position, path), f"a{position}{indices(path)}", position in self.written)
-                              for position, ty in enumerate(self.given) for path, leaf in abi.leaves(ty)
-                              if isinstance(leaf, types.Array)])
+        self.refuse_overlaps([array for position, ty in enumerate(self.given) for array in self.arrays(position, ty)])
         for position, ty in enumerate(self.given):
             self.primals[position] = self._copied(position, ty)
 

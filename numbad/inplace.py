@@ -119,13 +119,13 @@ class InPlace(Plan):
 
     def _prepare(self, call: Inputs, mode: str, argument_types: Types) -> None:
         """Lines that unwrap primals and shadows; a written array may share memory with no other one."""
-        primals, shadows = [], []
+        primals: list[tuple[str, str, bool]] = []
+        shadows: list[tuple[str, str, bool]] = []
         for position, ty in enumerate(argument_types):
             call.body.line(f"a{position} = arguments[{position + 1}][0]")
             call.primals[position] = f"a{position}"
             is_written = position in call.written
-            primals += [(call.title(position, path), f"a{position}{indices(path)}", is_written)
-                        for path, leaf in abi.leaves(call.types[position]) if isinstance(leaf, types.Array)]
+            primals += call.arrays(position, call.types[position])
             if ty.instance_class is Dup:
                 call.body.line(f"s{position} = arguments[{position + 1}][1]")
                 call.shadows[position] = f"s{position}"

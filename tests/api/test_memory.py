@@ -4,8 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import float64, njit
 from numba.core.runtime import rtsys
+from numba.experimental import jitclass
 
 import numbad as nd
 
@@ -177,3 +178,28 @@ def test_released_memory():
         for _ in range(200):
             nd.release_memory()
         assert len({gradient.result() for gradient in gradients}) == 1
+
+
+@jitclass([("factors", float64[::1])])
+class Holder:
+    def __init__(self, factors):
+        self.factors = factors
+
+
+@njit
+def scaled_by_held(x, held):
+    total = 0.0
+    for i in range(len(x)):
+        x[i] = 1.5 * x[i]
+        total += held.factors[i] * x[i]
+    return total
+
+
+def test_arrays_of_instances_count_as_arguments():
+    """An array that an instance holds, and that another argument shows under the program's hands."""
+    x = np.ones(3)
+    np.testing.assert_allclose(nd.grad(scaled_by_held)(x, Holder(2.0 * x)), np.full(3, 3.0))
+    with pytest.raises(ValueError, match="argument 'x' and argument 'held'.factors overlap, and"):
+        nd.grad(scaled_by_held)(x, Holder(x))
+    with pytest.raises(ValueError, match="overlap"):
+        nd.autodiff(scaled_by_held, "reverse")(nd.Dup(x, np.zeros(3)), nd.Const(Holder(x)))
