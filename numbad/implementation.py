@@ -98,14 +98,18 @@ class Inputs:
         return f"({''.join(f'{element}, ' for element in elements)})"
 
     def arrays(self, position: int, ty: types.Type) -> Iterator[tuple[str, str, bool]]:
-        """The arrays of an argument, also those that instances of a jitclass hold, as `refuse_overlaps` wants them."""
+        """The arrays of an argument, also those that instances of a jitclass hold, as `refuse_overlaps` wants them.
+
+        Nobody tells whether the function writes what an instance holds, so that counts as written.
+        """
         work = [(self.title(position, path), f"a{position}{indices(path)}", leaf) for path, leaf in abi.leaves(ty)]
-        for title, access, leaf in work:
+        held = len(work)
+        for number, (title, access, leaf) in enumerate(work):
             if isinstance(leaf, types.ClassInstanceType):
                 work += [(f"{title}.{name}", f"{access}.{name}", field) for name, field in leaf.struct.items()
                          if isinstance(field, (types.Array, types.ClassInstanceType)) and field is not leaf]
             elif isinstance(leaf, types.Array):
-                yield title, access, position in self.written
+                yield title, access, number >= held or position in self.written
 
     def refuse_overlaps(self, arrays: list[tuple[str, str, bool]]) -> None:
         """Lines that raise if an array that is written shares memory with another one.

@@ -203,3 +203,20 @@ def test_arrays_of_instances_count_as_arguments():
         nd.grad(scaled_by_held)(x, Holder(x))
     with pytest.raises(ValueError, match="overlap"):
         nd.autodiff(scaled_by_held, "reverse")(nd.Dup(x, np.zeros(3)), nd.Const(Holder(x)))
+
+
+@njit
+def overwrites_held(x, held):
+    total = 0.0
+    for i in range(len(x)):
+        held.factors[i] = 3.0
+        total += x[i] * x[i]
+    return total
+
+
+def test_what_instances_hold_may_be_written():
+    x = np.ones(3)
+    np.testing.assert_allclose(nd.grad(overwrites_held)(x, Holder(2.0 * x)), np.full(3, 2.0))
+    with pytest.raises(ValueError, match="overlap"):
+        nd.grad(overwrites_held)(x, Holder(x))
+    np.testing.assert_array_equal(x, np.ones(3))
