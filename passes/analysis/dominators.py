@@ -61,8 +61,8 @@ class Postdominators:
         self._intervals = _intervals(_immediate([[self._index[s] for s in successors[block]] for block in order]))
 
     def postdominates(self, a: Block, b: Block) -> bool:
-        """Every path from `b` to the end passes `a` (a block postdominates itself)."""
-        return _covers(self._intervals, self._index[a], self._index[b])
+        """Every path from `b` to the end passes `a` (a block postdominates itself, one that does not count none)."""
+        return a in self._index and _covers(self._intervals, self._index[a], self._index[b])
 
 
 def reverse_postorder(entry: Block) -> list[Block]:

@@ -10,9 +10,9 @@ So the tape of a loop over independent paths, particles or elements is bounded: 
 
 Given   a plan that has decided what is stored.
 Gives   `find`: for each such loop what has to be run again, and from which values.
-Unsure  (the iterations write memory that something reads, call what has effects, follow from each other by more than
-        sums) the loop keeps everything: that is always right. What is run again must be pure and read nothing but
-        memory that stays as it is. It need not be exact to the bit (`exact.is_exact`): all that the reverse of an
+Unsure  (the iterations write memory that something reads, call what has effects or keeps records of its own, follow
+        from each other by more than sums) the loop keeps everything: that is always right. What is run again must be
+        pure and read nothing but memory that stays as it is. It need not be exact to the bit (`exact.is_exact`): all that the reverse of an
         iteration reads comes from one run of it. Rewritten arithmetic (fast-math) could yet turn another way at a
         branch than the result that the caller has, so it is not run again.
 """
@@ -66,7 +66,7 @@ def _rerun(plan: Plan, loop: Loop) -> Rerun | None:
     kept = [item for item in kept if plan.layout.level(item) is loop or plan.layout.home(item) is not loop]
     if all(plan.layout.level(item) is loop for item in kept):
         return None
-    if not all(isinstance(item, (Instruction, Edge, Count)) for item in kept):
+    if not all(isinstance(item, (Instruction, Edge, Count)) for item in kept) or _keeps_elsewhere(plan, blocks):
         return None
     work: list[Value] = [item for item in kept if isinstance(item, Instruction)]
     work += _ways(plan.needs, blocks - {loop.latch})
@@ -89,6 +89,12 @@ def _rerun(plan: Plan, loop: Loop) -> Rerun | None:
             return None
     return Rerun(blocks, frozenset(instructions), tuple(inputs),
                  frozenset(item for item in kept if item not in inputs))
+
+
+def _keeps_elsewhere(plan: Plan, blocks: Iterable[Block]) -> bool:
+    """Functions that are called put on the tape what their own reverse will want back."""
+    callees = {plan.facts.callee(i) for block in blocks for i in block.instructions if isinstance(i, Call)}
+    return any(callee is not None and plan.facts.needs_derivative(callee) for callee in callees)
 
 
 def _ways(needs: Needs, blocks: Iterable[Block]) -> list[Value]:

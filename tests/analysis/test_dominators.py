@@ -156,4 +156,5 @@ def test_postdominators_against_removal_of_a_block() -> None:
                 escapes = any(not block.successors for block in seen - {a})
                 assert after.postdominates(a, b) == (not escapes), (a, b, function)
                 related += a is not b and not escapes
+        assert not any(after.postdominates(a, b) for a in function.blocks if a not in blocks for b in blocks)
     assert related > 100

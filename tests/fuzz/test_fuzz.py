@@ -85,6 +85,7 @@ def test_cutting_down() -> None:
 
 @pytest.mark.parametrize("body, kind", [
     (["return x * y"], "right"),
+    (["return x + 1e-9 * math.sin(1e9 * x)"], "right"),  # ripples: finite differences go past them
     (["return undefined"], "numba"),
     (["return np.linalg.solve(c[:3], a[:3])[0]"], "refused"),
     (["if x > 0.0:", "raise ValueError('large')", "return x"], "right"),

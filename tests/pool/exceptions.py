@@ -309,3 +309,18 @@ def numpy_error_model(x, y):
     """Division by zero gives infinity instead of raising."""
     q = 1.0 / y
     return x * x if q > 1e300 else x
+
+
+@entry(args=lambda rng: (0.7, rng.normal(size=4), 3),
+       raises=(ValueError, lambda rng: (-0.7, rng.normal(size=4), 3)))
+def products_on_the_way_out(x, a, n):
+    """A number that is used where only an exception can follow, and elsewhere on some ways only."""
+    scale = math.exp(x) * x
+    if x < 0.0:
+        for i in range(a.shape[0]):
+            a[i] *= scale
+        raise ValueError("negative")
+    total = x * x
+    for i in range(n):
+        total += a[i] * scale
+    return total

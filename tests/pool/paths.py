@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from numba import njit
+
 from pool.entry import entry
 
 
@@ -143,4 +145,36 @@ def paths_until_they_leave(level, pull, normals):
             x = x - pull * x + 0.5 * normals[p, t] * math.exp(-x * x)
             t += 1
         total += x * x + 0.01 * t
+    return total
+
+
+@njit
+def _tree(x, depth):
+    """Not inlined, for it calls itself twice."""
+    if depth < 1:
+        return x * x + 0.25
+    return 0.5 * math.sin(_tree(x, depth - 1)) + 0.1 * x * _tree(x, depth - 2)
+
+
+@entry(args=lambda rng: (rng.uniform(0.2, 0.8, 7), 5), step=1e-4)
+def paths_of_calls(x, steps):
+    """What is called keeps records of its own on the tape."""
+    total = 0.0
+    for p in range(x.shape[0]):
+        u = x[p]
+        for t in range(steps):
+            u = math.cos(u * x[p])
+        total += u * u + _tree(x[p], p % 4)
+    return total
+
+
+@entry(args=lambda rng: (1.1, rng.normal(size=(6, 5)), rng.uniform(0.2, 0.8, 6)), step=1e-4)
+def paths_that_call_at_the_end(spot, normals, x):
+    """Nothing that would be run again needs the call."""
+    total = 0.0
+    for p in range(normals.shape[0]):
+        s = spot
+        for t in range(normals.shape[1]):
+            s *= 1.0 + 0.1 * math.tanh(s * normals[p, t])
+        total += s - _tree(x[p], 3 - p % 3)
     return total
