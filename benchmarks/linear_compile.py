@@ -24,6 +24,7 @@ from numbad.passes.case import Case
 from numbad.passes.derivative.facts import Task
 from numbad.passes.ir.function import Module
 from numbad.passes.ir.types import DOUBLE
+from numbad.passes.pipeline import Derivative
 
 SIZES = (2_000, 6_000, 20_000)  # instructions, about
 SMALL_SIZES = (200, 600)
@@ -104,6 +105,11 @@ def many_branches(instructions: int) -> str:
 SHAPES: dict[str, Callable[[int], str]] = {"one long loop body": long_body, "many branches": many_branches}
 
 
+def derivative(text: str, between: Callable[[str, Module | None], None] = lambda stage, module: None) -> Derivative:
+    task = Task("f", "reverse", active=frozenset([2]), contents=((2, DOUBLE),))
+    return Case(text, task, frontend.machine()).run(between)
+
+
 def measure_text(text: str) -> dict[str, Any]:
     """Instructions that the engine read, and seconds of each of its stages."""
     stages: dict[str, float] = {}
@@ -118,8 +124,7 @@ def measure_text(text: str) -> dict[str, Any]:
             read = sum(1 for function in module.functions.values() for _ in function.instructions)
         last = time.process_time()
 
-    task = Task("f", "reverse", active=frozenset([2]), contents=((2, DOUBLE),))
-    Case(text, task, frontend.machine()).run(between)
+    derivative(text, between)
     stages["finish"] += time.process_time() - last
     optimise_s = measure.cpu_s(lambda: llvm.optimise(text))
     return {"instructions": read, "engine_s": sum(stages.values()), "stages_s": stages, "optimise_s": optimise_s}

@@ -26,6 +26,7 @@ from numbad.passes.derivative.reverse import write_reverse
 from numbad.passes.ir.function import Function, Module
 from numbad.passes.ir.parser import parse
 from numbad.passes.ir.printer import print_module
+from numbad.passes.ir.values import Named
 from numbad.passes.text import inlinable
 
 Between = Callable[[str, Module], None]
@@ -98,7 +99,8 @@ def _keep_only(module: Module, entry: Function) -> None:
         kept.add(name)
         if isinstance(item, Function):
             for i in item.instructions:
-                work += [g for operand in i.operands for g in _globals(operand)]
+                for operand in i.operands:
+                    work += _globals(operand)
         else:
             work += _globals(getattr(item, "initializer", None))
     for name in [n for n in module.functions if n not in kept]:
@@ -114,7 +116,8 @@ def _keep_only(module: Module, entry: Function) -> None:
 
 
 def _globals(value: object) -> list[object]:
-    if getattr(value, "prefix", "") == "@":
-        return [value]
+    """The functions and variables of the module that an operand names."""
+    if isinstance(value, Named):
+        return [value] if value.prefix == "@" else []
     parts = getattr(value, "operands", ()) or getattr(value, "elements", ())
-    return [g for part in parts for g in _globals(part)] if not hasattr(value, "users") else []
+    return [g for part in parts for g in _globals(part)]

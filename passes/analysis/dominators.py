@@ -1,18 +1,18 @@
-"""Dominators and postdominators: blocks that every path from the entry, or to an end, must pass.
+"""Dominance in a graph, and of blocks: those that every path from the entry, or to an end, must pass.
 
 The immediate ones by Cooper, Harvey, Kennedy ("A simple, fast dominance algorithm", 2001); questions are answered by
 the intervals of a walk through their tree, in constant time.
 
-Given   a function with blocks; for postdominators those of its blocks that count.
+Given   a function with blocks; for postdominators those of its blocks that count; for `Dominance` any graph.
 Gives   `Dominators`: `order` (reachable blocks, reverse postorder), `dominates(a, b)`, `immediate`.
-        `Postdominators`: `postdominates(a, b)`.
-Unsure  never; unreachable blocks are in no order and are dominated by everything.
+        `Postdominators`: `postdominates(a, b)`.  `Dominance`: `dominates(a, b)`.
+Unsure  never; unreachable blocks are in no order and are dominated by everything (in `Dominance`: by nothing).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from numbad.passes.ir.function import Block, Function
 
@@ -44,25 +44,38 @@ class Dominators:
         return _covers(self._intervals, self.index[a], self.index[b])
 
 
+class Dominance(Generic[T]):
+    """`following` gives the nodes to which there is an edge from a node."""
+
+    def __init__(self, start: T, following: Callable[[T], list[T]]):
+        order = _reverse_postorder(start, following)
+        self._index = {node: i for i, node in enumerate(order)}
+        predecessors: list[list[int]] = [[] for _ in order]
+        for i, node in enumerate(order):
+            for other in following(node):
+                predecessors[self._index[other]].append(i)
+        self._intervals = _intervals(_immediate(predecessors))
+
+    def dominates(self, a: T, b: T) -> bool:
+        """Every path from the start to `b` passes `a` (a node dominates itself); no if either cannot be reached."""
+        return a in self._index and b in self._index and _covers(self._intervals, self._index[a], self._index[b])
+
+
 class Postdominators:
     """`blocks`: those that count, each of which reaches one without a successor among them."""
 
     def __init__(self, blocks: Iterable[Block]):
-        end = None  # a node behind all blocks
         counting = dict.fromkeys(blocks)
-        successors: dict[Block | None, list[Block | None]] = {end: []}
-        predecessors: dict[Block | None, list[Block | None]] = {block: [] for block in (*counting, end)}
+        before: dict[Block | None, list[Block | None]] = {block: [] for block in (*counting, None)}  # None: the end
         for block in counting:
-            successors[block] = [s for s in block.successors if s in counting] or [end]
-            for successor in successors[block]:
-                predecessors[successor].append(block)
-        order = _reverse_postorder(end, predecessors.__getitem__)
-        self._index = {block: i for i, block in enumerate(order)}
-        self._intervals = _intervals(_immediate([[self._index[s] for s in successors[block]] for block in order]))
+            successors = [s for s in block.successors if s in counting]
+            for successor in successors or (None,):
+                before[successor].append(block)
+        self._dominance = Dominance[Block | None](None, before.__getitem__)
 
     def postdominates(self, a: Block, b: Block) -> bool:
         """Every path from `b` to the end passes `a` (a block postdominates itself, one that does not count none)."""
-        return a in self._index and _covers(self._intervals, self._index[a], self._index[b])
+        return self._dominance.dominates(a, b)
 
 
 def reverse_postorder(entry: Block) -> list[Block]:

@@ -1,4 +1,5 @@
-"""Adjoints of values: one place on the stack for each active value, which LLVM turns into registers.
+"""Adjoints of values: one place on the stack for each active value, which LLVM turns into registers. Numbers that only
+their own block uses, which are most, need none: the reverse of that block adds up all of their adjoint.
 
 At the value's definition the reverse sweep *takes* the adjoint (reads it and puts zero back, so that nothing is counted
 twice in a loop) and *adds* its contributions to the operands.
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from numbad.passes.analysis.memory import path_offset
 from numbad.passes.ir.builder import Builder, type_at
 from numbad.passes.ir.function import Function
-from numbad.passes.ir.instructions import Alloca, Instruction, Store
+from numbad.passes.ir.instructions import Alloca, Instruction, Phi, Store
 from numbad.passes.ir.types import ArrayType, StructType, Type, align_of
 from numbad.passes.ir.values import Value, is_zero, zero
 
@@ -44,6 +45,15 @@ class Adjoints:
     def __init__(self, builder: Builder, stack: Stack, is_active: Callable[[Value], bool]):
         self.builder, self.stack, self.is_active = builder, stack, is_active
         self._places: dict[Value, Value] = {}
+        self._local: dict[Value, bool] = {}
+        self._sums: dict[Value, Value] = {}  # of numbers without a place, until they are taken
+
+    def _is_local(self, value: Value) -> bool:
+        """No other block contributes to the adjoint."""
+        if value not in self._local:
+            self._local[value] = isinstance(value, Instruction) and value.type.is_float \
+                and all(user.block is value.block and not isinstance(user, Phi) for user in value.users)
+        return self._local[value]
 
     def place(self, value: Value) -> Value:
         if value not in self._places:
@@ -53,6 +63,8 @@ class Adjoints:
 
     def take(self, value: Value) -> Value:
         """The adjoint of a value at its definition; it is zero afterwards."""
+        if self._is_local(value):
+            return self._sums.pop(value, zero(value.type))
         adjoint = self.builder.load(value.type, self.place(value))
         self.builder.store(zero(value.type), self.place(value))
         return adjoint
@@ -61,7 +73,12 @@ class Adjoints:
         """Add to the adjoint of a value; nothing happens for inactive values and zeros."""
         if not self.is_active(value) or is_zero(contribution):
             return
-        self._accumulate(value.type, self.place(value), contribution)
+        if not self._is_local(value):
+            self._accumulate(value.type, self.place(value), contribution)
+        elif value in self._sums:
+            self._sums[value] = self._sum(self._sums[value], contribution)
+        else:
+            self._sums[value] = contribution
 
     def add_at(self, aggregate: Value, indices: Sequence[int], contribution: Value) -> None:
         """Add to the adjoint of one element of an aggregate."""
@@ -71,10 +88,12 @@ class Adjoints:
         self._accumulate(type_at(aggregate.type, indices), place, contribution)
 
     # The first contribution meets a zero, which `nsz` lets LLVM drop: no adjoint depends on the sign of a zero.
+    def _sum(self, before: Value, contribution: Value) -> Value:
+        return self.builder.binary("fadd", before, contribution, flags=("nsz",))
+
     def _accumulate(self, type: Type, place: Value, contribution: Value) -> None:
         if type.is_float:
-            sum = self.builder.binary("fadd", self.builder.load(type, place), contribution, flags=("nsz",))
-            self.builder.store(sum, place)
+            self.builder.store(self._sum(self.builder.load(type, place), contribution), place)
             return
         for path in float_paths(type):
             part = self.builder.extract(contribution, path)

@@ -1,7 +1,7 @@
 """Items in the reverse sweep: taken from their slot, or computed again from others.
 
 Given   a plan and the slots into which the stored items of the current iteration have been put back.
-Gives   `lookup(item)`: the value at the builder's point. Within one reverse block every item is written once.
+Gives   `lookup(item)`: the value at the builder's point. It is written once, and known from there on.
 """
 
 from __future__ import annotations
@@ -14,36 +14,54 @@ from numbad.passes.derivative.plan import Plan
 from numbad.passes.derivative.scopes import RECORDS, SCRATCH, Accesses
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
+from numbad.passes.ir.function import Block
 from numbad.passes.ir.instructions import GetElementPtr, Instruction, Load, Phi
 from numbad.passes.ir.types import I64, size_of
 from numbad.passes.ir.values import Value, integer
 
 
 class Lookup:
-    """`free` gives what the reverse sweep knows without ado: constants, and arguments where they can be seen."""
+    """`passed` tells which blocks' items are known in the reverse of another block (see `backwards`); `free` gives what
+    the reverse sweep knows without ado: constants, and arguments where they can be seen."""
 
     def __init__(self, plan: Plan, builder: Builder, slots: dict[Item, Value], accesses: Accesses,
-                 free: Callable[[Item], Value]):
+                 passed: Callable[[Block, Block], bool], free: Callable[[Item], Value]):
         self.plan, self.builder, self.slots, self.accesses, self.free = plan, builder, slots, accesses, free
-        self._known: dict[Item, Value] = {}
+        self._passed = passed
+        self._known: dict[Item, Value] = {}  # at the builder's point
+        self._block: Block | None = None  # whose reverse that is, None between blocks
+        self._last: dict[Item, tuple[Block, Value]] = {}  # where an item was written last
+
+    def begin(self, block: Block) -> None:
+        """The reverse of a block starts."""
+        self._known, self._block = {}, block
 
     def forget(self) -> None:
-        """A new reverse block starts."""
-        self._known = {}
+        """What comes now is in the reverse of no block, or slots have changed."""
+        self._known, self._block = {}, None
+
+    def _is_known(self, item: Item) -> bool:
+        if item not in self._known and self._block is not None and item in self._last:
+            block, value = self._last[item]
+            if self._passed(block, self._block):
+                self._known[item] = value
+        return item in self._known
 
     def __call__(self, item: Item) -> Value:
         work = [item]
         while work:
             top = work[-1]
-            if top in self._known:
+            if self._is_known(top):
                 work.pop()
                 continue
-            missing = [part for part in self._parts(top) if part not in self._known]
+            missing = [part for part in self._parts(top) if not self._is_known(part)]
             if missing:
                 work += missing
-            else:
-                self._known[top] = self._write(top)
-                work.pop()
+                continue
+            work.pop()
+            self._known[top] = self._write(top)
+            if self._block is not None:
+                self._last[top] = self._block, self._known[top]
         return self._known[item]
 
     def _parts(self, item: Item) -> list[Item]:

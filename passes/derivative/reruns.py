@@ -12,9 +12,9 @@ Given   a plan that has decided what is stored.
 Gives   `find`: for each such loop what has to be run again, and from which values.
 Unsure  (the iterations write memory that something reads, call what has effects or keeps records of its own, follow
         from each other by more than sums) the loop keeps everything: that is always right. What is run again must be
-        pure and read nothing but memory that stays as it is. It need not be exact to the bit (`exact.is_exact`): all that the reverse of an
-        iteration reads comes from one run of it. Rewritten arithmetic (fast-math) could yet turn another way at a
-        branch than the result that the caller has, so it is not run again.
+        pure and read nothing but memory that stays as it is. It need not be exact to the bit (`exact.is_exact`): all
+        that the reverse of an iteration reads comes from one run of it. Rewritten arithmetic (fast-math) could yet turn
+        another way at a branch than the result that the caller has, so it is not run again.
 """
 
 from __future__ import annotations

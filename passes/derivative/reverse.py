@@ -24,6 +24,7 @@ from numbad.passes.analysis.outcomes import returns_status
 from numbad.passes.canonical import remove_unreachable
 from numbad.passes.derivative.adjoint_rules import AdjointRules
 from numbad.passes.derivative.adjoints import Adjoints, Stack
+from numbad.passes.derivative.backwards import Backwards
 from numbad.passes.derivative.duals import new_function
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.keep import Slots
@@ -182,9 +183,11 @@ def _write_combined(facts: Facts, name: str, plan: Plan, halves: dict[Function, 
         builder.call(tape_function(facts.module, "release"), [forward.tape])
         builder.ret(status)
 
+    backwards = Backwards(plan.needs, forward.returns)
     sweep = ReverseSweep(facts, plan, builder, forward.stack, forward.slots, forward.tape, halves, cells,
-                         Lookup(plan, builder, forward.slots, forward.accesses, free), forward.failed)
-    sweep.write(forward.returns, finish)
+                         backwards, Lookup(plan, builder, forward.slots, forward.accesses, backwards.passed, free),
+                         forward.failed)
+    sweep.write(finish)
     forward.stack.close()
     remove_unreachable(function)  # what leads to exceptions that are caught where the entry calls itself
     _drop_unused_tape(function, forward.tape)
@@ -214,12 +217,13 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, hal
     seed = parameters.pop(0) if _active_result(facts, function) else None
     tape, *places = parameters
     cells = dict(zip(_cells(facts, function), places, strict=True))
-    sweep = ReverseSweep(facts, plan, builder, stack, slots, tape, halves, cells,
-                         Lookup(plan, builder, slots, Accesses(facts, plan.options.separate),
+    backwards = Backwards(plan.needs, forward.returns)
+    sweep = ReverseSweep(facts, plan, builder, stack, slots, tape, halves, cells, backwards,
+                         Lookup(plan, builder, slots, Accesses(facts, plan.options.separate), backwards.passed,
                                 lambda item: item.value if isinstance(item, Shadow) else item))  # type: ignore[arg-type,return-value]
     sweep.pop(None)
     sweep.rules.seed = seed
-    sweep.write(forward.returns, builder.ret)
+    sweep.write(builder.ret)
     stack.close()
     reverse.name_values()
     sweep.lookup.accesses.close(reverse)
@@ -249,24 +253,24 @@ class ReverseSweep:
     """Walks the control flow of one function backwards. The builder stands where the sweep starts."""
 
     def __init__(self, facts: Facts, plan: Plan, builder: Builder, stack: Stack, slots: Slots, tape: Value,
-                 halves: dict[Function, Split], cells: Mapping[Argument, Value], lookup: Lookup,
-                 failed: Callable[[], Block] | None = None):
+                 halves: dict[Function, Split], cells: Mapping[Argument, Value], backwards: Backwards,
+                 lookup: Lookup, failed: Callable[[], Block] | None = None):
         self.facts, self.plan, self.builder, self.slots, self.tape = facts, plan, builder, slots, tape
         self.function, self.needs, self.loops = plan.function, plan.needs, plan.loops
-        self.cells, self.lookup = cells, lookup
+        self.cells, self.backwards, self.lookup = cells, backwards, lookup
         self.target = builder.function
         self.adjoints = Adjoints(builder, stack, facts.activity.is_active)
         reverses = {f: s.reverse for f, s in halves.items()}
         self.rules = AdjointRules(facts, builder, stack, self.adjoints, lookup, tape, reverses)
-        self.blocks = {b: Block(f"{b.name}.bar") for b in facts.live[self.function]
-                       if not self.needs.in_inert_loop(b)}
+        self.blocks = {b: Block(f"{b.name}.bar") for b in backwards.blocks}
         self.failed = failed
         self.again = {loop: Block(f"{loop.header.name}.again") for loop in plan.reruns}
         self.doors = {loop: Door(Block(f"{loop.header.name}.door"), stack.place(I32, "door"))
-                      for loop in self._loops_with_doors()}
+                      for loop in self.backwards.with_doors()}
 
-    def write(self, returns: list[Block], finish: Callable[[], object]) -> None:
-        self._go(Edge(None), [self.blocks[b] for b in returns])
+    def write(self, finish: Callable[[], object]) -> None:
+        returns = [self.blocks[b] for b in self.backwards.returns]
+        self._go(self._number(Edge(None), len(returns)), returns)
         for door in self.doors.values():
             self.target.append(door.block)
         order = self.facts.dominators[self.function].order
@@ -274,7 +278,7 @@ class ReverseSweep:
             if block not in self.blocks:
                 continue
             self.builder.at_end(self.target.append(self.blocks[block]))
-            self.lookup.forget()
+            self.lookup.begin(block)
             for instruction in reversed(block.instructions):
                 if instruction in self.needs.by_instruction and not isinstance(instruction, Phi):
                     self.rules.visit(instruction)
@@ -292,34 +296,6 @@ class ReverseSweep:
             first, *others = door.targets
             number = self.builder.load(I32, door.place)
             self.builder.switch(number, first, [(i32(n), target) for n, target in enumerate(others, 1)])
-
-    def _loops_with_doors(self) -> list[Loop]:
-        """Loops that the reverse sweep would enter in several places: those with exits besides the one at the latch.
-
-        They get a door, one block through which every way into the loop and around it leads. Without it the derivative
-        had loops with several entries, which neither LLVM optimises nor numbad differentiates again.
-        """
-        found: list[Loop] = []
-        for loop in reversed(self.loops.loops):  # inner before outer: the door of an inner loop is one place
-            if loop in self.needs.inert_loops:
-                continue
-            entered: set[object] = set()
-            for block in self.blocks:
-                for way in self.needs.ways(block):
-                    left = self._left(way, block)
-                    if loop in left:
-                        inner = [x for x in left[:left.index(loop)] if x in found]
-                        entered.add(inner[-1] if inner else way.source)
-            around = self.needs.ways(loop.header)[self.needs.way_of(loop.header, loop.latch)].source
-            if not (entered <= {around} or entered <= {loop.header}):
-                found.append(loop)
-        return found
-
-    def _left(self, way: Way, block: Block) -> list[Loop]:
-        """The loops with adjoints that the edge left, innermost first."""
-        if block in self.needs.bypass:
-            return []
-        return [x for x in self.loops.left(way.predecessors[0], block) if x not in self.needs.inert_loops]
 
     def _enter(self, source: Block, loops: list[Loop]) -> None:
         """Go to the reverse of a block, through the doors of the loops that are entered (innermost first)."""
@@ -343,24 +319,26 @@ class ReverseSweep:
                 self.builder.store(self.builder.binary("fadd", before, adjoint), cell)
 
     def _to_predecessors(self, block: Block, phis: dict[Phi, Value]) -> None:
-        ways = self.needs.ways(block)
+        ways, loop = self.needs.ways(block), self.needs.loop_of_header(block)
+        number = self._number(Edge(block), len(ways)) if loop is None else None
         targets = [self._way_back(way, block, phis) for way in ways]
-        loop = self.needs.loop_of_header(block)
         if loop is None:
-            self._go(Edge(block), targets)
+            self._go(number, targets)
             return
         around = self.needs.way_of(block, loop.latch)
         iteration = self.builder.load(I64, self.slots[Iteration(loop)])
         first = self.builder.compare("icmp", "eq", iteration, i64(0))
         self.builder.branch_if(first, targets[1 - around], targets[around])
 
-    def _go(self, edge: Edge, targets: list[Block]) -> None:
-        if len(targets) == 1:
+    def _number(self, edge: Edge, ways: int) -> Value | None:
+        """Which way the forward sweep came, where there are several."""
+        return self.lookup(edge) if ways > 1 else None
+
+    def _go(self, number: Value | None, targets: list[Block]) -> None:
+        if number is None:
             self.builder.branch(targets[0])
-            return
-        self.lookup.forget()
-        number = self.lookup(edge)
-        self.builder.switch(number, targets[0], [(i32(n), target) for n, target in enumerate(targets) if n])
+        else:
+            self.builder.switch(number, targets[0], [(i32(n), target) for n, target in enumerate(targets) if n])
 
     def _way_back(self, way: Way, block: Block, phis: dict[Phi, Value]) -> Block:
         """A block on the way: phis hand on their adjoints, iterations that had ended come back from the tape."""
@@ -383,7 +361,7 @@ class ReverseSweep:
             for bank in reversed(self.plan.layout.banks_at(loop)):
                 extent = self.lookup(Extent(bank))
                 self._pop(self.builder.binary("mul", extent, i64(self.plan.layout.banks[bank].size)), bank)
-        left = self._left(way, block)
+        left = self.backwards.left(way, block)
         for ended in reversed(left):
             self.reenter(ended)
         goes_round = loop is not None and predecessor in loop.blocks

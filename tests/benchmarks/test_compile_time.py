@@ -46,3 +46,11 @@ def test_growth(monkeypatch, capsys):
 def test_generated_functions_have_about_the_size_asked_for(shape):
     read = linear_compile.measure_text(linear_compile.SHAPES[shape](600))["instructions"]
     assert abs(read - 600) < 120
+
+
+@pytest.mark.parametrize("shape", linear_compile.SHAPES)
+def test_derivatives_have_a_bounded_size(shape):
+    """Lines for each instruction of the function: a block of the reverse sweep does not write again what the blocks
+    before it know."""
+    text = linear_compile.derivative(linear_compile.SHAPES[shape](2000)).text
+    assert text.count("\n") < 11 * 2000

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-
 from numba import njit
 
 from pool.entry import entry
@@ -162,7 +161,7 @@ def paths_of_calls(x, steps):
     total = 0.0
     for p in range(x.shape[0]):
         u = x[p]
-        for t in range(steps):
+        for _ in range(steps):
             u = math.cos(u * x[p])
         total += u * u + _tree(x[p], p % 4)
     return total
