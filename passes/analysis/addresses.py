@@ -102,12 +102,12 @@ class Addresses:
                 step = self.form(law.step, depth + 1).times(Form(0, {(loop,): 1}))
                 factor = (size_of(law.source) if law.source is not None else 1) * (-1 if law.negated else 1)
                 return self.form(law.start, depth + 1).plus(step, factor)
-        elif value.opcode in ("add", "sub", "mul", "shl"):
+        elif value.opcode in ("add", "sub", "mul", "shl") or (value.opcode == "or" and "disjoint" in value.flags):
             left, right = (self.form(o, depth + 1) for o in value.operands)
             if value.opcode == "mul":
                 return left.times(right)
             if value.opcode != "shl":
-                return left.plus(right, 1 if value.opcode == "add" else -1)
+                return left.plus(right, -1 if value.opcode == "sub" else 1)
             if not right.terms and 0 <= right.constant < 64:
                 return left.times(Form(1 << right.constant))
         return None

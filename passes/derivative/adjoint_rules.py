@@ -6,16 +6,12 @@ Gives   code at the builder's point. Control flow and phis are not its business 
 
 from __future__ import annotations
 
-from itertools import zip_longest
-
-from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import scaled
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Count, Shadow, Snapshot, elementary_rule
-from numbad.passes.derivative.stencils import Row
+from numbad.passes.derivative.needs import Shadow, Snapshot, elementary_rule
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.function import Function
@@ -186,18 +182,6 @@ class AdjointRules:
         after = self.builder.store(self.builder.binary("fadd", before, x_bar), shadow, align=align)
         for access in (before, after):
             self.lookup.accesses.shadow(access, i.pointer)
-
-    def add_row(self, loop: Loop, row: Row) -> None:
-        """*p.shadow += x.bar for all iterations of the loop that is left, from the scratch rows of the loads."""
-        trips = self.builder.binary("add", self.lookup(Count(loop)), integer(I64, 1))
-        for first, second in zip_longest(range(0, len(row.loads), 2), range(1, len(row.loads), 2)):
-            i = row.loads[first]
-            rows, distance = [self.lookup.place(self.lookup.plan.scratch[i])], []
-            if second is not None:
-                rows.append(self.lookup.place(self.lookup.plan.scratch[row.loads[second]]))
-                distance = [integer(I64, row.places[second] - row.places[first])]
-            self.builder.call_symbol(f"numbad.adjoint.{'row' if second is None else 'rows'}.{i.type}", VOID,
-                                     [trips, *rows, self.lookup(Shadow(i.pointer)), *distance])
 
     def store(self, i: Store) -> None:
         """v.bar += *p.shadow;  *p.shadow = 0. What was there before has no influence on what comes after."""

@@ -56,6 +56,11 @@ def item_type(item: Item) -> Type:
     return item.type
 
 
+def item_bytes(item: Item) -> int:
+    """What one iteration stores."""
+    return size_of(item_type(item)) * (item.rows if isinstance(item, Scratch) else 1)
+
+
 @dataclass
 class Record:
     """What is stored together, with byte offsets; `size` is a multiple of 8."""
@@ -67,11 +72,10 @@ class Record:
     def close(self) -> None:
         """Lay out the items: wide ones first, so that none needs padding."""
         for item in sorted(self.items, key=lambda i: -size_of(item_type(i))):
-            bytes = size_of(item_type(item))
-            align = min(bytes, 8)
+            align = min(size_of(item_type(item)), 8)
             self.size = -(-self.size // align) * align
             self.offsets[item] = self.size
-            self.size += bytes
+            self.size += item_bytes(item)
         self.size = -(-self.size // 8) * 8
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from numbad.passes.derivative.layout import item_type
-from numbad.passes.derivative.needs import Address, Count, Edge, Extent, Item, Iteration, Shadow, Snapshot
+from numbad.passes.derivative.needs import Address, Count, Edge, Extent, Item, Iteration, Scratch, Shadow, Snapshot
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.derivative.scopes import RECORDS, SCRATCH, Accesses
 from numbad.passes.diagnostics import Bug
@@ -128,11 +128,16 @@ class Lookup:
             self.accesses.primal(twin, value.pointer)
         return self.builder.insert(twin)
 
-    def place(self, item: Item) -> Value:
-        """Where an item of a bank lies in this iteration."""
+    def place(self, item: Item, ahead: int = 0) -> Value:
+        """Where an item of a bank lies in this iteration, or in a ring `ahead` iterations of the loop around later."""
         bank = self.plan.layout.bank(item)
         assert bank is not None
         address, extent, iteration = self(Address(bank)), self(Extent(bank)), self(Iteration(bank.loop))
+        if isinstance(item, Scratch) and item.rows > 1:
+            assert bank.loop.parent is not None
+            around = self.builder.binary("add", self(Iteration(bank.loop.parent)), integer(I64, ahead))
+            row = self.builder.binary("and", around, integer(I64, item.rows - 1))
+            iteration = self.builder.binary("add", iteration, self.builder.binary("mul", row, extent))
         return self.plan.layout.place(self.builder, item, address, extent, iteration)
 
     def put(self, item: Item, value: Value) -> None:

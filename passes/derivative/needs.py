@@ -98,9 +98,11 @@ class Length:
 
 @dataclass(frozen=True)
 class Scratch:
-    """A place for the adjoint of a load in each iteration, until the loop is over (see `stencils`)."""
+    """A place for the adjoint of a load in each iteration, until the loop is over (see `stencils`); a ring of `rows` of
+    them, a power of two, until as many iterations of the loop around are over."""
 
     load: Load
+    rows: int = 1
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from numbad.passes.derivative.needs import (
     Snapshot,
 )
 from numbad.passes.derivative.reruns import find
-from numbad.passes.derivative.stencils import Row, of_one_sum, put_off
+from numbad.passes.derivative.stencils import Rows, of_one_sum, put_off
 from numbad.passes.derivative.variation import Variation
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Call, GetElementPtr, Instruction, Load, Phi
@@ -93,17 +93,21 @@ class Plan:
         exits = [(b, s) for b in loop.blocks if b in live for s in b.successors if s in live and s not in loop.blocks]
         return trip(loop, *exits[0]) if len(exits) == 1 else None
 
-    def _put_off(self) -> dict[Loop, list[Row]]:
-        """Per loop the rows whose adjoints wait in scratch rows; these are allocated once, outside of all loops."""
+    def _put_off(self) -> dict[Loop, list[Rows]]:
+        """Per loop the loads whose adjoints wait in scratch rows; these are allocated once, outside of all loops."""
         if not self.options.put_off:
             return {}
         found = {}
-        for loop, rows in put_off(self.facts, self.function, self.laws).items():
-            home = self.layout.home(Scratch(rows[0].loads[0]))
+        for loop, groups in put_off(self.facts, self.function, self.laws).items():
+            home = self.layout.home(Scratch(groups[0].loads[0]))
             if home is not None and home.parent is None:
-                found[loop] = rows
-                same = of_one_sum(load for row in rows for load in row.loads)
-                self.scratch |= {load: Scratch(first) for load, first in same.items()}
+                found[loop] = groups
+                same = of_one_sum(load for rows in groups for load in rows.loads)
+                height: dict[Load, int] = {}
+                for rows in groups:
+                    height |= {same[load]: max(height.get(same[load], 1), rows.height) for load in rows.loads}
+                self.scratch |= {load: Scratch(first, 1 << (height[first] - 1).bit_length())
+                                 for load, first in same.items()}
         self.stored |= dict.fromkeys(self.scratch.values())
         return found
 

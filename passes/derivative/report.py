@@ -18,6 +18,7 @@ from numbad.passes.ir.instructions import Call, Instruction, Load, Phi
 
 if TYPE_CHECKING:
     from numbad.passes.derivative.plan import Plan
+    from numbad.passes.derivative.stencils import Rows
 
 
 def report(plan: Plan) -> str:
@@ -30,6 +31,9 @@ def report(plan: Plan) -> str:
     for where, record in places:
         lines.append(f"  stored {where}: {record.size} bytes")
         lines += [f"    {_spell(item)}: {_reason(plan, item)}" for item in record.offsets]
+    for loop, groups in plan.put_off.items():
+        lines.append(f"  adjoints that wait in scratch rows until {_loop(loop)} is over")
+        lines += [f"    {_group(rows)}" for rows in groups]
     for loop, rerun in plan.reruns.items():
         slice = [i for i in plan.function.instructions if i in rerun.instructions]
         lines.append(f"  run again, each iteration of {_loop(loop)} that finds {plan.options.tape_limit} bytes on the "
@@ -86,6 +90,13 @@ def _loop(loop: Loop) -> str:
     return f"{loop.header}{next(filter(None, map(_line, loop.header.instructions)), '')}"
 
 
+def _group(rows: Rows) -> str:
+    if rows.outer is None:
+        return ", ".join(map(str, rows.loads))
+    named = (f"{load} (row {shift})" for load, shift in zip(rows.loads, rows.shifts, strict=True))
+    return f"{', '.join(named)}: rows go by {_loop(rows.outer)}, and wait for {rows.height} of its iterations"
+
+
 def _spell(item: Item) -> str:
     match item:
         case Shadow(value=value):
@@ -100,8 +111,8 @@ def _spell(item: Item) -> str:
             return f"how many iterations of {_loop(loop)} are on the tape"
         case Base(bank=bank):
             return f"the address of the arrays of {_loop(bank.loop)}"
-        case Scratch(load=load):
-            return f"(scratch for the adjoint of {load})"
+        case Scratch(load=load, rows=rows):
+            return f"({'scratch' if rows == 1 else f'{rows} scratch rows'} for the adjoint of {load})"
         case Length(bank=bank):
             return f"the length of the arrays of {_loop(bank.loop)}"
         case Snapshot(call=call, position=position):

@@ -47,6 +47,7 @@ from numbad.passes.derivative.needs import (
 )
 from numbad.passes.derivative.plan import Options, Plan
 from numbad.passes.derivative.rerun_sweep import RerunSweep
+from numbad.passes.derivative.rows import add_rows
 from numbad.passes.derivative.scopes import RECORDS, Accesses
 from numbad.passes.derivative.sweep import ForwardSweep
 from numbad.passes.derivative.tape import tape_function
@@ -356,8 +357,8 @@ class ReverseSweep:
                 self.pop(loop)
         elif loop is not None:
             self.lookup.forget()  # what is used behind a loop keeps LLVM from vectorising it
-            for row in self.plan.put_off.get(loop, ()):
-                self.rules.add_row(loop, row)
+            for rows in self.plan.put_off.get(loop, ()):
+                add_rows(self.builder, self.lookup, loop, rows)
             for bank in reversed(self.plan.layout.banks_at(loop)):
                 extent = self.lookup(Extent(bank))
                 self._pop(self.builder.binary("mul", extent, i64(self.plan.layout.banks[bank].size)), bank)

@@ -2,15 +2,14 @@
 
 `numbad.adjoint.move.T(d, s, n)` is the adjoint of `memmove(d, s, n bytes)` on shadows of type T: every element of d is
 added to its place in s and cleared, in the opposite order of the copy, so that overlapping ranges come out right.
-`numbad.adjoint.row.T(n, x, y)` is y += x, and `numbad.adjoint.rows.T(n, x, z, y, d)` is y[0:n] += x, y[d:d+n] += z in
-one pass; y overlaps neither. `numbad.adjoint.axpy.T(n, a, x, y, step)` is y += a x, and
-`numbad.adjoint.dot.T(n, x, y, step)` is x . y.
+`numbad.adjoint.axpy.T(n, a, x, y, step)` is y += a x, and `numbad.adjoint.dot.T(n, x, y, step)` is x . y. What adds to
+rows of shadows stands in `rows`.
 `numbad.shadow.free(object)` frees a shadow whatever its reference count is.
 """
 
 from __future__ import annotations
 
-from numbad.passes.derivative import tape
+from numbad.passes.derivative import rows, tape
 from numbad.passes.ir.function import Module
 from numbad.passes.rules.runtime import RUNTIME
 
@@ -66,64 +65,6 @@ done:
 }}
 """
 
-_ROW = """
-define linkonce_odr void @numbad.adjoint.row.{type}(i64 %n, ptr noalias %x, ptr noalias %y) nounwind {{
-entry:
-  %none = icmp slt i64 %n, 1
-  br i1 %none, label %done, label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-  %x.at = getelementptr {type}, ptr %x, i64 %i
-  %y.at = getelementptr {type}, ptr %y, i64 %i
-  %x.i = load {type}, ptr %x.at, align {size}
-  %y.i = load {type}, ptr %y.at, align {size}
-  %sum = fadd {type} %y.i, %x.i
-  store {type} %sum, ptr %y.at, align {size}
-  %next = add i64 %i, 1
-  %more = icmp slt i64 %next, %n
-  br i1 %more, label %loop, label %done
-done:
-  ret void
-}}
-"""
-
-_ROWS = _ROW + """
-define linkonce_odr void @numbad.adjoint.rows.{type}(i64 %n, ptr %x, ptr %z, ptr noalias %y, i64 %d) nounwind {{
-entry:
-  %apart = icmp slt i64 %n, %d
-  %left = select i1 %apart, i64 %n, i64 %d
-  call void @numbad.adjoint.row.{type}(i64 %left, ptr %x, ptr %y)
-  %from = getelementptr {type}, ptr %y, i64 %d
-  %start = sub i64 %n, %d
-  %middle = call i64 @llvm.smax.i64(i64 %start, i64 0)
-  %some = icmp sgt i64 %middle, 0
-  br i1 %some, label %loop, label %right
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-  %k = add i64 %i, %d
-  %x.at = getelementptr {type}, ptr %x, i64 %k
-  %z.at = getelementptr {type}, ptr %z, i64 %i
-  %y.at = getelementptr {type}, ptr %from, i64 %i
-  %x.i = load {type}, ptr %x.at, align {size}
-  %z.i = load {type}, ptr %z.at, align {size}
-  %y.i = load {type}, ptr %y.at, align {size}
-  %part = fadd {type} %y.i, %x.i
-  %sum = fadd {type} %part, %z.i
-  store {type} %sum, ptr %y.at, align {size}
-  %next = add i64 %i, 1
-  %more = icmp slt i64 %next, %middle
-  br i1 %more, label %loop, label %right
-right:
-  %rest = sub i64 %n, %middle
-  %z.rest = getelementptr {type}, ptr %z, i64 %middle
-  %y.rest = getelementptr {type}, ptr %from, i64 %middle
-  call void @numbad.adjoint.row.{type}(i64 %rest, ptr %z.rest, ptr %y.rest)
-  ret void
-}}
-
-declare i64 @llvm.smax.i64(i64, i64)
-"""
-
 _DOT = """
 define linkonce_odr {type} @numbad.adjoint.dot.{type}(i64 %n, ptr %x, ptr %y, i64 %step) nounwind {{
 entry:
@@ -171,7 +112,7 @@ def texts(module: Module) -> list[str]:
     if "numbad.shadow.free" in declared:
         found.append(_FREE)
     for type, size in (("double", 8), ("float", 4)):
-        for name, text in (("move", _MOVE), ("row", _ROW), ("rows", _ROWS), ("axpy", _AXPY), ("dot", _DOT)):
+        for name, text in (("move", _MOVE), ("axpy", _AXPY), ("dot", _DOT)):
             if f"numbad.adjoint.{name}.{type}" in declared:
                 found.append(text.format(type=type, size=size))
-    return found
+    return found + [rows.text(name) for name in declared if name.startswith(rows.PREFIX)]

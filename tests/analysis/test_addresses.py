@@ -68,9 +68,14 @@ WRITTEN = "%r = getelementptr double, ptr %p, i64 %j\nstore double 0.0, ptr %r"
     (COLUMN + "%r = getelementptr double, ptr %p, i64 %j\n%r.8 = getelementptr i8, ptr %r, i64 -4\n"
      "store float 0.0, ptr %r.8", {"j_start": "%k", "j_step": "-1"}, True),  # just before
     (COLUMN + WRITTEN, {"loop": "outer", "j_start": "%k"}, False),
+    (COLUMN + "%even = shl i64 %j, 1\n%odd = or disjoint i64 %even, 1\n%r = getelementptr double, ptr %p, i64 %odd\n"
+     "%r.k = getelementptr double, ptr %r, i64 %k\nstore double 0.0, ptr %r.k", {}, True),
+    (COLUMN + "%even = shl i64 %j, 1\n%odd = or i64 %even, 1\n%r = getelementptr double, ptr %p, i64 %odd\n"
+     "%r.k = getelementptr double, ptr %r, i64 %k\nstore double 0.0, ptr %r.k", {}, False),
     # An index from memory is another one in each iteration.
     ("%at = load i64, ptr null\n%p = getelementptr double, ptr %a, i64 %at\nstore double 0.0, ptr %p", {}, False),
-], ids=["first", "behind", "before", "comes by", "unknown", "half", "just before", "outer", "loaded"])
+], ids=["first", "behind", "before", "comes by", "unknown", "half", "just before", "outer", "odd",
+        "perhaps odd", "loaded"])
 def test_noted(code: str, options: dict, truth: bool) -> None:
     if "%x = load double" not in code:
         code = code.replace("%at = load i64, ptr null", "%at = load i64, ptr %a")

@@ -71,6 +71,9 @@ NAMES = """
     pair_forces pairs_in_three_loops pairs_of_some pairs_of_swapped_rows pairs_written_between rows_of_no_length
     smoothed_between_two_buffers heat_on_a_plate buffers_that_become_one rotated_buffers filtered
     asian_option_with_barrier
+    rows_on_one_side plates_of_few_rows bent_again_and_again below_the_diagonal rows_left_out all_rows_or_none
+    row_written_between until_it_is_enough until_it_is_smooth from_right_to_left nine_points cube_of_seven_points
+    plate_of_known_shape windows middle_of_a_plate two_loops_over_each_row layers_that_change
 """.split()
 PATHS = """
     european_option paths_of_one_generator roots_or_none three_levels_with_decisions paths_through_scratch

@@ -20,6 +20,7 @@ from pool import (  # noqa: F401
     scalar,
     simulations,
     statistics,
+    stencils,
     tuples,
     wrong_elsewhere,
 )
