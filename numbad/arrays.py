@@ -6,6 +6,8 @@ any other layout becomes C. They are plain fills and memory copies, which can be
 
 from __future__ import annotations
 
+from types import FunctionType
+
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -36,8 +38,24 @@ def _zeros(array):
     return lambda array: np.zeros_like(array)
 
 
+def holds_arrays(ty: types.Type) -> bool:
+    """A list or a dictionary of arrays, or of what holds arrays."""
+    return isinstance(ty, _CONTAINERS) and any(
+        isinstance(part, types.Array) or holds_arrays(part) for part in _parts(ty))
+
+
+_LISTS = (types.List, types.ListType)
+_CONTAINERS = (*_LISTS, types.DictType, types.BaseTuple)
+
+
+def _parts(ty: types.Type) -> tuple[types.Type, ...]:
+    if isinstance(ty, types.BaseTuple):
+        return tuple(ty.types)
+    return (ty.dtype if isinstance(ty, _LISTS) else ty.value_type,)
+
+
 def overlap(a, b):
-    """Whether two arrays may share memory: False is certain.
+    """Whether two arrays, or an array and one that the other argument holds, may share memory: False is certain.
 
     Their bounds must meet, and the distance between their first elements must be compatible with the greatest common
     divisor of all strides; so two columns of one matrix do not overlap.
@@ -47,6 +65,10 @@ def overlap(a, b):
 
 @overload(overlap)
 def _overlap(a, b):
+    if holds_arrays(a):
+        return _any_overlap(a)
+    if holds_arrays(b):
+        return lambda a, b: overlap(b, a)
     body = Body(geometry=_geometry, step=_common_step)
     for name, ndim in (("a", a.ndim), ("b", b.ndim)):
         body.line(f"g{name} = geometry({name})")
@@ -69,6 +91,21 @@ def _overlap(a, b):
     body.line("offset = (gb[0] - ga[0]) % common")
     body.line("return offset < ga[1] or offset > common - gb[1]")
     return body.function("overlap", "a, b")
+
+
+def _any_overlap(a: types.Type) -> FunctionType:
+    body = Body(overlap=overlap)
+    if isinstance(a, types.BaseTuple):
+        for index, part in enumerate(a.types):
+            if isinstance(part, types.Array) or holds_arrays(part):
+                body.line(f"if overlap(a[{index}], b):")
+                body.line("return True", 1)
+    else:
+        body.line(f"for held in {'a' if isinstance(a, _LISTS) else 'a.values()'}:")
+        body.line("if overlap(held, b):", 1)
+        body.line("return True", 2)
+    body.line("return False")
+    return body.function("any_overlap", "a, b")
 
 
 @register_jitable

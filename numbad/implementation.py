@@ -97,31 +97,35 @@ class Inputs:
             return f"{self.body.name(named.__name__, named)}({', '.join(elements)})"
         return f"({''.join(f'{element}, ' for element in elements)})"
 
-    def arrays(self, position: int, ty: types.Type) -> Iterator[tuple[str, str, bool]]:
-        """The arrays of an argument, also those that instances of a jitclass hold, as `refuse_overlaps` wants them.
+    def arrays(self, position: int, ty: types.Type) -> Iterator[tuple[str, str, str]]:
+        """The arrays of an argument, also those that lists, dictionaries and instances of a jitclass hold, as
+        `refuse_overlaps` wants them.
 
-        Nobody tells whether the function writes what an instance holds, so that counts as written.
+        Nobody tells whether the function writes what is held, so that counts as written.
         """
+        written = "is written" if position in self.written else ""
         work = [(self.title(position, path), f"a{position}{indices(path)}", leaf) for path, leaf in abi.leaves(ty)]
         held = len(work)
         for number, (title, access, leaf) in enumerate(work):
             if isinstance(leaf, types.ClassInstanceType):
                 work += [(f"{title}.{name}", f"{access}.{name}", field) for name, field in leaf.struct.items()
                          if isinstance(field, (types.Array, types.ClassInstanceType)) and field is not leaf]
+            elif arrays.holds_arrays(leaf):
+                yield f"an array in {title}", access, "may be written"
             elif isinstance(leaf, types.Array):
-                yield title, access, number >= held or position in self.written
+                yield title, access, written if number < held else "may be written"
 
-    def refuse_overlaps(self, arrays: list[tuple[str, str, bool]]) -> None:
+    def refuse_overlaps(self, arrays: list[tuple[str, str, str]]) -> None:
         """Lines that raise if an array that is written shares memory with another one.
 
-        Each array is given by its name in messages, its expression, and whether it is written.
+        Each array is given by its name in messages, its expression, and whether it is written: in words, or nothing.
         """
-        for index, (name, array, is_written) in enumerate(arrays):
-            for other_name, other, other_is_written in arrays[index + 1:]:
-                if is_written or other_is_written:
-                    self.body.refuse(f"overlap({array}, {other})", ValueError,
-                                     f"{self.plan.name}: {name} and {other_name} overlap, and "
-                                     f"{name if is_written else other_name} is written: pass a copy of one of them")
+        for index, (name, array, written) in enumerate(arrays):
+            for other_name, other, other_written in arrays[index + 1:]:
+                reason = f"{name} {written}" if written else f"{other_name} {other_written}"
+                if written or other_written:
+                    self.body.refuse(f"overlap({array}, {other})", ValueError, f"{self.plan.name}: {name} and "
+                                     f"{other_name} overlap, and {reason}: pass a copy of one of them")
 
     def function(self) -> FunctionType:
         return self.body.function(f"{self.plan.kind}_implementation", "plan, arguments")

@@ -119,8 +119,8 @@ class InPlace(Plan):
 
     def _prepare(self, call: Inputs, mode: str, argument_types: Types) -> None:
         """Lines that unwrap primals and shadows; a written array may share memory with no other one."""
-        primals: list[tuple[str, str, bool]] = []
-        shadows: list[tuple[str, str, bool]] = []
+        primals: list[tuple[str, str, str]] = []
+        shadows: list[tuple[str, str, str]] = []
         for position, ty in enumerate(argument_types):
             call.body.line(f"a{position} = arguments[{position + 1}][0]")
             call.primals[position] = f"a{position}"
@@ -130,7 +130,7 @@ class InPlace(Plan):
                 call.body.line(f"s{position} = arguments[{position + 1}][1]")
                 call.shadows[position] = f"s{position}"
                 shadows += [(f"the shadow of {call.title(position, path)}", f"s{position}{indices(path)}",
-                             mode == "reverse" or is_written)
+                             "is written" if mode == "reverse" or is_written else "")
                             for path in self._check_shadow(call, mode, position, ty.types[1])]
             else:
                 call.shadows[position] = call.mirror(call.types[position], partial(self._scratch, call, position))

@@ -7,6 +7,7 @@ import pytest
 from numba import float64, njit
 from numba.core.runtime import rtsys
 from numba.experimental import jitclass
+from numba.typed import Dict, List
 
 import numbad as nd
 
@@ -220,3 +221,61 @@ def test_what_instances_hold_may_be_written():
     with pytest.raises(ValueError, match="overlap"):
         nd.grad(overwrites_held)(x, Holder(x))
     np.testing.assert_array_equal(x, np.ones(3))
+
+
+@njit
+def scaled_by_listed(x, held):
+    total = 0.0
+    for i in range(len(x)):
+        x[i] = 1.5 * x[i]
+        total += held[0][i] * x[i]
+    return total
+
+
+def listed(*arrays):
+    return List(arrays)
+
+
+def listed_twice(*arrays):
+    return List([List(arrays)])
+
+
+def mapped(*arrays):
+    held = Dict()
+    for key, array in enumerate(arrays):
+        held[key] = array
+    return held
+
+
+def in_tuples(*arrays):
+    return List([(array, 1.0) for array in arrays])
+
+
+@njit
+def scaled_by_deep(x, held):
+    return scaled_by_listed(x, held[0])
+
+
+@pytest.mark.parametrize("function, hold", [
+    (scaled_by_listed, listed), (scaled_by_listed, mapped),
+    (scaled_by_deep, listed_twice), (scaled_by_deep, in_tuples)])
+def test_arrays_in_containers_count_as_arguments(function, hold):
+    x, other = np.ones(3), np.full(3, 2.0)
+    np.testing.assert_allclose(nd.grad(function)(x, hold(other, other)), np.full(3, 3.0))
+    with pytest.raises(ValueError, match="argument 'x' and an array in argument 'held' overlap, and"):
+        nd.grad(function)(x, hold(other, x))
+    with pytest.raises(ValueError, match="overlap"):
+        nd.autodiff(function, "reverse")(nd.Dup(x, np.zeros(3)), nd.Const(hold(x, other)))
+    np.testing.assert_array_equal(x, np.ones(3))
+
+
+def test_containers_that_share_arrays():
+    x = np.ones(3)
+    other = 2.0 * x
+    with pytest.raises(ValueError, match="an array in argument 'first' and an array in argument 'second' overlap"):
+        nd.grad(both_listed)(x, listed(other), listed(other))
+
+
+@njit
+def both_listed(x, first, second):
+    return x[0] * first[0][0] * second[0][0]
