@@ -1,10 +1,12 @@
 """The adjoint of each instruction: what its reverse adds to the adjoints of its operands and to shadow memory.
 
 Given   an active instruction of the primal; lookup of what it reads.
-Gives   code at the builder's point. Control flow and phis are not its business (`reverse`).
+Gives   code at the builder's point. Control flow and phis are not its business (`reverse_sweep`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.derivative.adjoints import Adjoints, Stack
@@ -26,7 +28,7 @@ from numbad.passes.rules.table import Rule
 
 class AdjointRules:
     def __init__(self, facts: Facts, builder: Builder, stack: Stack, adjoints: Adjoints, lookup: Lookup, tape: Value,
-                 reverses: dict[Function, Function]):
+                 reverses: Mapping[Function, Function]):
         self.facts, self.builder, self.stack = facts, builder, stack
         self.adjoints, self.lookup, self.tape, self.reverses = adjoints, lookup, tape, reverses
         self._accumulated = set(lookup.plan.accumulations.values())
