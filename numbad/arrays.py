@@ -39,18 +39,20 @@ def _zeros(array):
 
 
 def holds_arrays(ty: types.Type) -> bool:
-    """A list or a dictionary of arrays, or of what holds arrays."""
+    """A list, a dictionary, a tuple or an instance of a jitclass, with arrays or with what holds arrays."""
     return isinstance(ty, _CONTAINERS) and any(
         isinstance(part, types.Array) or holds_arrays(part) for part in _parts(ty))
 
 
 _LISTS = (types.List, types.ListType)
-_CONTAINERS = (*_LISTS, types.DictType, types.BaseTuple)
+_CONTAINERS = (*_LISTS, types.DictType, types.BaseTuple, types.ClassInstanceType)
 
 
 def _parts(ty: types.Type) -> tuple[types.Type, ...]:
     if isinstance(ty, types.BaseTuple):
         return tuple(ty.types)
+    if isinstance(ty, types.ClassInstanceType):
+        return tuple(ty.struct.values())
     return (ty.dtype if isinstance(ty, _LISTS) else ty.value_type,)
 
 
@@ -95,10 +97,12 @@ def _overlap(a, b):
 
 def _any_overlap(a: types.Type) -> FunctionType:
     body = Body(overlap=overlap)
-    if isinstance(a, types.BaseTuple):
-        for index, part in enumerate(a.types):
+    if isinstance(a, (types.BaseTuple, types.ClassInstanceType)):
+        names = [f".{name}" for name in a.struct] if isinstance(a, types.ClassInstanceType) else \
+            [f"[{index}]" for index in range(len(a.types))]
+        for name, part in zip(names, _parts(a), strict=True):
             if isinstance(part, types.Array) or holds_arrays(part):
-                body.line(f"if overlap(a[{index}], b):")
+                body.line(f"if overlap(a{name}, b):")
                 body.line("return True", 1)
     else:
         body.line(f"for held in {'a' if isinstance(a, _LISTS) else 'a.values()'}:")

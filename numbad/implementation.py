@@ -109,7 +109,7 @@ class Inputs:
         for number, (title, access, leaf) in enumerate(work):
             if isinstance(leaf, types.ClassInstanceType):
                 work += [(f"{title}.{name}", f"{access}.{name}", field) for name, field in leaf.struct.items()
-                         if isinstance(field, (types.Array, types.ClassInstanceType)) and field is not leaf]
+                         if isinstance(field, types.Array) or arrays.holds_arrays(field)]
             elif arrays.holds_arrays(leaf):
                 yield f"an array in {title}", access, "may be written"
             elif isinstance(leaf, types.Array):
