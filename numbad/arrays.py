@@ -11,8 +11,10 @@ from types import FunctionType
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic, overload, register_jitable
 
+from numbad.held import INSTANCES, LISTS, fields, holds_memory, is_memory, parts
 from numbad.source import Body
 
 
@@ -38,26 +40,8 @@ def _zeros(array):
     return lambda array: np.zeros_like(array)
 
 
-def holds_arrays(ty: types.Type) -> bool:
-    """A list, a dictionary, a tuple or an instance of a jitclass, with arrays or with what holds arrays."""
-    return isinstance(ty, _CONTAINERS) and any(
-        isinstance(part, types.Array) or holds_arrays(part) for part in _parts(ty))
-
-
-_LISTS = (types.List, types.ListType)
-_CONTAINERS = (*_LISTS, types.DictType, types.BaseTuple, types.ClassInstanceType)
-
-
-def _parts(ty: types.Type) -> tuple[types.Type, ...]:
-    if isinstance(ty, types.BaseTuple):
-        return tuple(ty.types)
-    if isinstance(ty, types.ClassInstanceType):
-        return tuple(ty.struct.values())
-    return (ty.dtype if isinstance(ty, _LISTS) else ty.value_type,)
-
-
 def overlap(a, b):
-    """Whether two arrays, or an array and one that the other argument holds, may share memory: False is certain.
+    """Whether two pieces of memory, or one and one that the other argument holds, may overlap: False is certain.
 
     Their bounds must meet, and the distance between their first elements must be compatible with the greatest common
     divisor of all strides; so two columns of one matrix do not overlap.
@@ -67,12 +51,13 @@ def overlap(a, b):
 
 @overload(overlap)
 def _overlap(a, b):
-    if holds_arrays(a):
+    if holds_memory(a):
         return _any_overlap(a)
-    if holds_arrays(b):
+    if holds_memory(b):
         return lambda a, b: overlap(b, a)
     body = Body(geometry=_geometry, step=_common_step)
-    for name, ndim in (("a", a.ndim), ("b", b.ndim)):
+    dimensions = ("a", _ndim(a)), ("b", _ndim(b))
+    for name, ndim in dimensions:
         body.line(f"g{name} = geometry({name})")
         body.line(f"low_{name} = g{name}[0]")
         body.line(f"high_{name} = g{name}[0] + g{name}[1]")
@@ -85,7 +70,7 @@ def _overlap(a, b):
     body.line("if empty_a or empty_b or high_a <= low_b or high_b <= low_a:")
     body.line("return False", 1)
     body.line("common = 0")
-    for name, ndim in (("a", a.ndim), ("b", b.ndim)):
+    for name, ndim in dimensions:
         for k in range(2, 2 + 2 * ndim, 2):
             body.line(f"common = step(common, g{name}[{k}], g{name}[{k + 1}])")
     body.line("if common == 0:")
@@ -96,20 +81,37 @@ def _overlap(a, b):
 
 
 def _any_overlap(a: types.Type) -> FunctionType:
-    body = Body(overlap=overlap)
-    if isinstance(a, (types.BaseTuple, types.ClassInstanceType)):
-        names = [f".{name}" for name in a.struct] if isinstance(a, types.ClassInstanceType) else \
+    body = Body(overlap=overlap, present=present)
+    if isinstance(a, types.Optional):
+        body.line("if a is not None and overlap(present(a), b):")
+        body.line("return True", 1)
+    elif isinstance(a, (types.BaseTuple, *INSTANCES)):
+        names = [f".{name}" for name in fields(a)] if isinstance(a, INSTANCES) else \
             [f"[{index}]" for index in range(len(a.types))]
-        for name, part in zip(names, _parts(a), strict=True):
-            if isinstance(part, types.Array) or holds_arrays(part):
+        for name, part in zip(names, parts(a), strict=True):
+            if is_memory(part) or holds_memory(part):
                 body.line(f"if overlap(a{name}, b):")
                 body.line("return True", 1)
     else:
-        body.line(f"for held in {'a' if isinstance(a, _LISTS) else 'a.values()'}:")
+        body.line(f"for held in {'a' if isinstance(a, LISTS) else 'a.values()'}:")
         body.line("if overlap(held, b):", 1)
         body.line("return True", 2)
     body.line("return False")
     return body.function("any_overlap", "a, b")
+
+
+def _ndim(ty: types.Type) -> int:
+    return 0 if isinstance(ty, types.Record) else ty.ndim
+
+
+@intrinsic
+def present(typingctx, value):
+    """What may be None, where it is not."""
+    def codegen(context, builder, signature, arguments):
+        held = context.cast(builder, arguments[0], value, value.type)
+        return impl_ret_borrowed(context, builder, value.type, held)
+
+    return value.type(value), codegen
 
 
 @register_jitable
@@ -122,17 +124,22 @@ def _common_step(common, length, stride):
 
 
 @intrinsic
-def _geometry(typingctx, array):
+def _geometry(typingctx, memory):
     """`(address, itemsize, length 0, stride 0, length 1, stride 1, ...)`"""
+    ndim = _ndim(memory)
+
     def codegen(context, builder, signature, arguments):
-        struct = context.make_array(array)(context, builder, value=arguments[0])
-        pairs = zip(cgutils.unpack_tuple(builder, struct.shape, array.ndim),
-                    cgutils.unpack_tuple(builder, struct.strides, array.ndim), strict=True)
+        if isinstance(memory, types.Record):
+            numbers = [builder.ptrtoint(arguments[0], cgutils.intp_t), ir.Constant(cgutils.intp_t, memory.size)]
+            return context.make_tuple(builder, signature.return_type, numbers)
+        struct = cgutils.create_struct_proxy(memory)(context, builder, value=arguments[0])
+        pairs = zip(cgutils.unpack_tuple(builder, struct.shape, ndim),
+                    cgutils.unpack_tuple(builder, struct.strides, ndim), strict=True)
         numbers = [builder.ptrtoint(struct.data, cgutils.intp_t), struct.itemsize,
                    *(number for pair in pairs for number in pair)]
         return context.make_tuple(builder, signature.return_type, numbers)
 
-    return types.UniTuple(types.intp, 2 + 2 * array.ndim)(array), codegen
+    return types.UniTuple(types.intp, 2 + 2 * ndim)(memory), codegen
 
 
 @intrinsic

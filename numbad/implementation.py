@@ -19,6 +19,7 @@ from numba.core import types
 
 from numbad import abi, arrays, link
 from numbad.checks import check_active
+from numbad.held import INSTANCES, check_held, fields, holds_memory, is_memory
 from numbad.plan import Plan, Types
 from numbad.request import Request
 from numbad.source import Body
@@ -31,6 +32,7 @@ class Inputs:
         self.plan, self.types, self.names = plan, primal_types, plan.argument_names
         self.active = tuple(position in tuple(active) for position in range(len(primal_types)))
         for position, ty in enumerate(primal_types):
+            check_held(plan.name, self.names[position], ty)
             if self.active[position]:
                 check_active(plan.name, self.names[position], ty)
         self.body = Body(overlap=arrays.overlap, duplicate=arrays.duplicate, zeros=arrays.zeros, absent=arrays.absent,
@@ -107,12 +109,12 @@ class Inputs:
         work = [(self.title(position, path), f"a{position}{indices(path)}", leaf) for path, leaf in abi.leaves(ty)]
         held = len(work)
         for number, (title, access, leaf) in enumerate(work):
-            if isinstance(leaf, types.ClassInstanceType):
-                work += [(f"{title}.{name}", f"{access}.{name}", field) for name, field in leaf.struct.items()
-                         if isinstance(field, types.Array) or arrays.holds_arrays(field)]
-            elif arrays.holds_arrays(leaf):
+            if isinstance(leaf, INSTANCES):
+                work += [(f"{title}.{name}", f"{access}.{name}", field) for name, field in fields(leaf).items()
+                         if is_memory(field) or holds_memory(field)]
+            elif holds_memory(leaf):
                 yield f"an array in {title}", access, "may be written"
-            elif isinstance(leaf, types.Array):
+            elif is_memory(leaf):
                 yield title, access, written if number < held else "may be written"
 
     def refuse_overlaps(self, arrays: list[tuple[str, str, str]]) -> None:

@@ -18,7 +18,7 @@ from numbad.passes import llvm
 from numbad.passes.analysis.memory import holds_pointer
 from numbad.passes.derivative import runtime
 from numbad.passes.derivative.facts import Facts, Task, gather
-from numbad.passes.derivative.fence import check
+from numbad.passes.derivative.fence import check, check_types
 from numbad.passes.derivative.forward import write_forward
 from numbad.passes.derivative.hoisting import hoist
 from numbad.passes.derivative.plan import Options
@@ -54,6 +54,7 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     """
     module = parse(text)
     between("parse", module)
+    check_types(module, task.entry)
     facts = gather(module, task)
     between("analyse", module)
     check(facts)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from numbad.passes.analysis.memory import Node, holds_float, holds_pointer
 from numbad.passes.derivative.adjoint_rules import float_kinds
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.diagnostics import Refusal, refuse
-from numbad.passes.ir.function import Global
+from numbad.passes.diagnostics import Refusal, function_location, refuse
+from numbad.passes.ir.function import Global, Module
 from numbad.passes.ir.instructions import Call, Instruction, Load, Store
 from numbad.passes.ir.types import FLOAT_BYTES, Type
 from numbad.passes.ir.values import ConstantInt, Value
@@ -20,6 +20,13 @@ from numbad.passes.rules.opcodes import OPCODES, Kind
 from numbad.passes.rules.symbols import Elementary, Inactive, Refused, classify
 
 WRITE_RULE = "keep it away from what is differentiated, or write it with functions that have a rule"
+
+
+def check_types(module: Module, entry: str) -> None:
+    """Identified structures are refused before the analyses, which count the bytes of every type."""
+    if module.types:
+        raise Refusal("unsupported", "objects that refer to others of their own type", "keep the links as indices into "
+                      "arrays", locations=function_location(module, module.functions[entry].tail))
 
 
 def check(facts: Facts) -> None:

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import guvectorize, njit, objmode, stencil, typed, types, vectorize
+from numba import deferred_type, guvectorize, njit, objmode, optional, stencil, typed, types, vectorize
 from numba.core.errors import NumbaError, TypingError
+from numba.experimental import jitclass
 
 import numbad as nd
 
@@ -279,6 +280,51 @@ case("active in forward mode", lambda: AUTO(divided, "forward")(Active(1.0), Con
 case("shadow of a float in reverse mode", lambda: AUTO(divided, "reverse")(Dup(1.0, 0.0), Const(2.0)), TypeError,
      "must be Active")
 case("shadow of an int", lambda: AUTO(mixed, "forward")(Const(1.0), Dup(2, 1), Const(True)), TypeError, "argument 'n'")
+
+link = deferred_type()
+
+
+@jitclass([("values", types.float64[::1]), ("next", optional(link))])
+class Linked:
+    def __init__(self, values, following):
+        self.values = values
+        self.next = following
+
+
+link.define(Linked.class_type.instance_type)
+
+
+@njit
+def of_linked(x, chain):
+    following = chain.next
+    return x[0] if following is None else x[0] * following.values[0]
+
+
+@njit
+def makes_links(x):
+    return of_linked(x, Linked(x, Linked(2.0 * x, None)))
+
+
+@njit
+def with_iterator(x, values):
+    gradient_of_next = nd.grad(first_of)
+    return gradient_of_next(x, values.flat)
+
+
+@njit
+def first_of(x, iterator):
+    total = 0.0
+    for value in iterator:
+        total += x[0] * value
+    return total
+
+
+case("linked instances", lambda: nd.grad(of_linked)(ones(3), Linked(ones(3), None)), nd.Unsupported,
+     r"grad\(of_linked\): the argument 'chain' refers to others of its own type; keep the links as indices.*in of_linked")
+case("linked instances made inside", lambda: nd.grad(makes_links)(ones(3)), nd.Unsupported,
+     "the gradient of makes_links meets objects that refer to others of their own type.*in makes_links")
+case("an argument that holds nobody knows what", lambda: with_iterator(ones(3), ones(3)), nd.Unsupported,
+     r"the argument 'iterator' is or holds a .*flat.*, which may share memory")
 
 # --- exceptions of the function itself ---
 

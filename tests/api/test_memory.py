@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from numba import float64, njit, types
+from numba import float64, njit, optional, types
 from numba.core.runtime import rtsys
-from numba.experimental import jitclass
+from numba.experimental import jitclass, structref
 from numba.typed import Dict, List
 
 import numbad as nd
@@ -239,6 +239,17 @@ class Holders:
         self.many = many
 
 
+@jitclass([("factors", optional(float64[::1]))])
+class PerhapsHolder:
+    def __init__(self, factors):
+        self.factors = factors
+
+
+@njit
+def scaled_by_perhaps(x, held):
+    return x[0] * x[0] if held.factors is None else scaled_by_held(x, held)
+
+
 @njit
 def scaled_by_pair(x, held):
     return scaled_by_listed(x, held.pair)
@@ -285,15 +296,46 @@ def in_tuples(*arrays):
     return List([(array, 1.0) for array in arrays])
 
 
+@structref.register
+class PairType(types.StructRef):
+    def preprocess_fields(self, fields):
+        return tuple((name, types.unliteral(ty)) for name, ty in fields)
+
+
+class Pair(structref.StructRefProxy):
+    def __new__(cls, pair, number):
+        return structref.StructRefProxy.__new__(cls, pair, number)
+
+
+structref.define_proxy(Pair, PairType, ["pair", "number"])
+
+
+def in_a_structref(*arrays):
+    return Pair(arrays, 1.0)
+
+
 @njit
 def scaled_by_deep(x, held):
     return scaled_by_listed(x, held[0])
 
 
+def test_arrays_that_may_be_missing_count_as_arguments():
+    x = np.ones(3)
+    np.testing.assert_allclose(nd.grad(scaled_by_perhaps)(x, PerhapsHolder(None)), [2.0, 0.0, 0.0])
+    np.testing.assert_allclose(nd.grad(scaled_by_perhaps)(x, PerhapsHolder(2.0 * x)), np.full(3, 3.0))
+    for _ in range(100):
+        with pytest.raises(ValueError, match="argument 'x' and an array in argument 'held'.factors overlap, and"):
+            nd.grad(scaled_by_perhaps)(x, PerhapsHolder(x))
+        with pytest.raises(ValueError, match="overlap"):
+            nd.autodiff(scaled_by_perhaps, "reverse")(nd.Dup(x, np.zeros(3)), nd.Const(PerhapsHolder(x)))
+    np.testing.assert_array_equal(x, np.ones(3))
+
+
 @pytest.mark.parametrize("function, hold", [
     (scaled_by_listed, listed), (scaled_by_listed, mapped),
     (scaled_by_deep, listed_twice), (scaled_by_deep, in_tuples),
-    (scaled_by_first, listed_instances), (scaled_by_pair, in_a_pair), (scaled_by_many, in_a_list)])
+    (scaled_by_first, listed_instances), (scaled_by_pair, in_a_pair), (scaled_by_many, in_a_list),
+    (scaled_by_pair, in_a_structref)])
 def test_arrays_in_containers_count_as_arguments(function, hold):
     x, other = np.ones(3), np.full(3, 2.0)
     np.testing.assert_allclose(nd.grad(function)(x, hold(other, other)), np.full(3, 3.0))
@@ -302,6 +344,34 @@ def test_arrays_in_containers_count_as_arguments(function, hold):
     with pytest.raises(ValueError, match="overlap"):
         nd.autodiff(function, "reverse")(nd.Dup(x, np.zeros(3)), nd.Const(hold(x, other)))
     np.testing.assert_array_equal(x, np.ones(3))
+
+
+@njit
+def scaled_by_memory(x, held):
+    for i in range(len(x)):
+        x[i] = 1.5 * x[i]
+    return x[0] * held[0]
+
+
+@njit
+def scaled_by_record(x, held):
+    for i in range(len(x)):
+        x[i] = 1.5 * x[i]
+    return x[0] * held.mass
+
+
+def test_other_views_of_memory_count_as_arrays():
+    records = np.ones(3, np.dtype([("mass", np.float64), ("charge", np.float64)]))
+    x = np.ones(3)
+    masses = records["mass"]
+    for function, shown, held in ((scaled_by_memory, x, memoryview(x)), (scaled_by_record, masses, records[2])):
+        np.testing.assert_allclose(nd.grad(function)(2.0 * x, held), [1.5, 0.0, 0.0])
+        with pytest.raises(ValueError, match="argument 'x' and argument 'held' overlap, and argument 'x' is written"):
+            nd.grad(function)(shown, held)
+        shadow = np.zeros(6)[::shown.strides[0] // 8][:3]
+        with pytest.raises(ValueError, match="overlap"):
+            nd.autodiff(function, "reverse")(nd.Dup(shown, shadow), nd.Const(held))
+    np.testing.assert_allclose(nd.grad(scaled_by_record)(records["charge"], records[2].copy()), [1.5, 0.0, 0.0])
 
 
 def test_containers_that_share_arrays():
