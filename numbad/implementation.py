@@ -32,9 +32,9 @@ class Inputs:
         self.plan, self.types, self.names = plan, primal_types, plan.argument_names
         self.active = tuple(position in tuple(active) for position in range(len(primal_types)))
         for position, ty in enumerate(primal_types):
-            check_held(plan.name, self.names[position], ty)
             if self.active[position]:
                 check_active(plan.name, self.names[position], ty)
+            check_held(plan.name, self.names[position], ty)
         self.body = Body(overlap=arrays.overlap, duplicate=arrays.duplicate, zeros=arrays.zeros, absent=arrays.absent,
                          congruent=arrays.congruent, forward=link.forward, reverse=link.reverse,
                          propagate=link.propagate)
