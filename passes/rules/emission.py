@@ -15,6 +15,7 @@ from numbad.passes.ir.values import Constant, ConstantFloat, ConstantInt, Value,
 from numbad.passes.rules import names
 from numbad.passes.rules.machine import Number
 from numbad.passes.rules.runtime import POLYGAMMA
+from numbad.passes.rules.targets import target_of
 
 Given = Sequence[Value | Number]
 Writer = Callable[[Builder, Type, Given], Value]
@@ -76,7 +77,7 @@ def call(name: str) -> Writer:
     def write(builder: Builder, real: Type, given: Given) -> Value:
         operands = [g if isinstance(g, Value) else constant(real, g) for g in given]
         types = (real, *(o.type for o in operands[1:]))
-        symbol = names.symbol(name, types, names.library_of(builder.module))
+        symbol = names.symbol(name, types, target_of(builder.module).library)
         return builder.call_symbol(symbol, real, operands, attributes="" if symbol.startswith("llvm.") else _PURE)
     return write
 

@@ -47,8 +47,15 @@ _decide(Inactive(bits=True), """abs bitreverse bswap ctlz ctpop cttz fshl fshr s
 
 _decide(Inactive(repeatable=False), "trap debugtrap ubsantrap readcyclecounter")
 
+# Of NVPTX: where a thread is, clocks, votes, the bits of another thread's integer.
+_decide(Inactive(), "nvvm.read.ptx.sreg nvvm.isspacep")
+_decide(Inactive(repeatable=False), """nvvm.read.ptx.sreg.clock nvvm.read.ptx.sreg.clock64 nvvm.read.ptx.sreg.globaltimer
+    nvvm.vote nvvm.match nvvm.activemask nvvm.nanosleep""")
+_decide(Inactive(repeatable=False, bits=True), "nvvm.shfl")
+
 # What `memory` knows.
 _decide(None, "memcpy memcpy.inline memmove memset memset.inline")
+_decide(None, "nvvm.barrier0 nvvm.barrier.cta nvvm.bar.warp.sync nvvm.membar")
 
 _decide(Refused("it gives two results in a structure"), "frexp modf sincos sincospi")
 _decide(Refused("masked access to memory has no rule"), """masked.load masked.store masked.gather masked.scatter

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from numbad.passes.ir.instructions import Call
+from numbad.passes.rules.threads import SYNCHRONISATIONS, Synchronise
 
 HEADER_DATA = 24  # where a MemInfo keeps its data pointer
 HEADER_BYTES = 64  # room for a MemInfo
@@ -78,9 +79,10 @@ class Part:
     """Gives the address of an array in the record `arguments[0]` of a tape; `arguments[2]` says which array."""
 
 
-Effect = Allocate | Resize | Release | Count | Copy | Fill | Drop | Integers | Tape | Part
+Effect = Allocate | Resize | Release | Count | Copy | Fill | Drop | Integers | Tape | Part | Synchronise
 
 _EXACT: dict[str, Effect] = {
+    **SYNCHRONISATIONS,
     "NRT_MemInfo_alloc": Allocate(0, True),
     "NRT_MemInfo_alloc_safe": Allocate(0, True),
     "NRT_MemInfo_alloc_aligned": Allocate(0, True),

@@ -10,7 +10,6 @@ To add a function: put it into `C_FUNCTIONS` here, give it a rule, and into `alg
 
 from __future__ import annotations
 
-from numbad.passes.ir.function import Module
 from numbad.passes.ir.types import FloatType, IntType, Type, VectorType
 
 _SAME = """acos acosh asin asinh atan atan2 atanh cbrt copysign cos cosh erf erfc exp exp10 exp2 expm1 fabs fdim fma
@@ -66,11 +65,6 @@ def type_code(type: Type) -> str:
         case VectorType(count=count, element=element, scalable=False):
             return f"v{count}{type_code(element)}"
     raise ValueError(f"elementary functions of {type} are not supported")
-
-
-def library_of(module: Module) -> str:
-    """Which library the module's machine takes its elementary functions from: `libm` or `libdevice`."""
-    return "libdevice" if any("nvptx" in line for line in module.header) else "libm"
 
 
 def symbol(name: str, types: tuple[Type, ...], library: str = "libm") -> str:

@@ -1,0 +1,38 @@
+"""What differs between machines, as data: the walks ask the target, and never which machine it is.
+
+Given   a module.
+Gives   its `Target`, by the triple in its header.
+Unsure  means the host: one thread, one address space, the C library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numbad.passes.ir.function import Module
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    library         where elementary functions come from (`names.symbol`)
+    many_threads    the function runs in many threads at once: memory that is not a thread's own may be written by
+                    others at any time, and what is added to it has to be added atomically
+    shared_space    the address space of memory that the threads of a block share
+    conventions     words at the head of a definition that its derivative needs too
+    separator       between the parts of the names of derivatives: assemblers differ in what a name may hold
+    """
+
+    library: str
+    many_threads: bool
+    shared_space: int | None
+    conventions: frozenset[str]
+    separator: str
+
+
+HOST = Target("libm", False, None, frozenset(), ".")
+NVPTX = Target("libdevice", True, 3, frozenset(["ptx_kernel"]), "_")
+
+
+def target_of(module: Module) -> Target:
+    return NVPTX if any(line.startswith("target triple") and "nvptx" in line for line in module.header) else HOST

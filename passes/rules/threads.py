@@ -1,0 +1,42 @@
+"""How the threads of a GPU meet: barriers, votes, shuffles, by LLVM's names in NVPTX's dialect.
+
+`Synchronise` is an effect (see `memory`): in the reverse sweep the threads that waited for each other wait again, at the
+mirrored place, so that what a thread adds to a shadow after a barrier of the primal is there before it is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Synchronise:
+    """Threads wait for each other.
+
+    mirror      what the reverse sweep calls
+    arguments   how many of the arguments it repeats
+    block       all threads of the block meet, so all must come here; else those that a mask of arguments names
+    """
+
+    mirror: str
+    arguments: int
+    block: bool = True
+
+
+_BLOCK = "llvm.nvvm.barrier.cta.sync.aligned.all"
+_VOTING = "llvm.nvvm.barrier.cta.red."  # a barrier that also counts or combines a truth value of each thread
+
+SYNCHRONISATIONS: dict[str, Synchronise] = {
+    _BLOCK: Synchronise(_BLOCK, 1),
+    **{f"{_VOTING}{operation}.aligned.all": Synchronise(_BLOCK, 1) for operation in ("popc", "and", "or")},
+    "llvm.nvvm.barrier0": Synchronise("llvm.nvvm.barrier0", 0),
+    **{f"llvm.nvvm.barrier0.{operation}": Synchronise("llvm.nvvm.barrier0", 0) for operation in ("popc", "and", "or")},
+    "llvm.nvvm.bar.warp.sync": Synchronise("llvm.nvvm.bar.warp.sync", 1, block=False),
+    **{f"llvm.nvvm.membar.{scope}": Synchronise(f"llvm.nvvm.membar.{scope}", 0, block=False)
+       for scope in ("cta", "gl", "sys")},
+}
+
+POSITION = "llvm.nvvm.read.ptx.sreg."
+"""Where a thread is: constant for the thread, so computed again wherever it is needed."""
+
+SAME_FOR_BLOCK = tuple(POSITION + name for name in ("ntid.", "ctaid.", "nctaid.", "warpsize"))
