@@ -43,6 +43,8 @@ class Supported:
 NUMBA = Supported("numba", (0, 68), (0, 69))
 LLVMLITE = Supported("llvmlite", (0, 50), (0, 51))
 """This one brings LLVM 22."""
+NUMBA_CUDA = Supported("numba-cuda", (0, 30), (0, 31))
+"""Only for derivatives of CUDA kernels."""
 
 
 def _text(version: Version) -> str:

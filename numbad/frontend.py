@@ -79,8 +79,8 @@ def lower(function: Callable | numba_dispatcher.Dispatcher, argtypes: tuple[type
         signature = result.signature.replace(args=tuple(      # with the user's functions rather than their twins
             given if target.twinned(given) == compiled else compiled
             for given, compiled in zip(users, result.signature.args, strict=True)))
-        parameters = _parameters(result, signature)
-    return Lowered(text, result.fndesc.llvm_func_name, signature, parameters, twin.py_func.__qualname__,
+        listed = parameters(result, signature)
+    return Lowered(text, result.fndesc.llvm_func_name, signature, listed, twin.py_func.__qualname__,
                    code.co_filename, code.co_firstlineno)
 
 
@@ -149,19 +149,19 @@ def _unsupported(error: BaseException) -> Unsupported | None:
     return None
 
 
-def _parameters(result, signature: Signature) -> tuple[Parameter, ...]:
+def parameters(result, signature: Signature) -> tuple[Parameter, ...]:
     """The entry's parameters, from Numba's data models."""
     manager = result.target_context.data_model_manager
     description = result.fndesc
     names = description.args
-    parameters = tuple(Parameter(index, names[index], ty, path, leaf)
-                       for index, ty in enumerate(signature.args)
-                       for path, leaf in _leaves(manager.lookup(ty)))
+    found = tuple(Parameter(index, names[index], ty, path, leaf)
+                  for index, ty in enumerate(signature.args)
+                  for path, leaf in _leaves(manager.lookup(ty)))
     expected = len(ArgPacker(manager, result.signature.args).argument_types)
-    if len(parameters) != expected:
+    if len(found) != expected:
         raise EngineError(f"{description.qualname} has {expected} LLVM parameters, but its types have "
-                          f"{len(parameters)} leaves")
-    return parameters
+                          f"{len(found)} leaves")
+    return found
 
 
 def _leaves(model: models.DataModel) -> Iterator[tuple[Path, types.Type]]:

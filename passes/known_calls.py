@@ -16,11 +16,12 @@ The code behind them has the right values but not the right derivatives (logadde
 multiples of y), or is slow to differentiate (powi). A name ends in the types of the arguments: f64, f32; i64, or u64 if
 unsigned. A number behind them tells several versions in one module apart: they differ in Numba's error model or in
 fast-math flags. Where a power may raise, `numbad.powi.status` decides (0 if it does not), and `numbad.powi.exception`
-is what Numba stores in `excinfo`.
+is what Numba stores in `excinfo`. On a GPU none does.
 """
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import chain, count
 
 from numbad.passes.protect import FLOAT_CODES, PURE
@@ -28,7 +29,7 @@ from numbad.passes.text import Definition, definitions, parameter_types, stored_
 
 PREFIX = "numbad."
 
-_POWI = re.compile(r"_ZN5numba7cpython7numbers\d+int_power_impl\w*?9int_power")
+_POWI = re.compile(r"_ZN5numba(?:4cuda)?7cpython7numbers\d+int_power_impl\w*?9int_power")
 _LOGADDEXP = re.compile(r"_ZN5numba2np8npyfuncs\d+_generate_logaddexp\w*?ol_npy_logaddexp")
 _SINC = re.compile(r"_ZN5numba2np9arraymath\d+impl_np_sinc\w*?4impl")
 _DIVMOD = re.compile(r"_ZN05numba6python3remE")
@@ -81,55 +82,82 @@ def _known(definition: Definition, names: _Names) -> str | None:
     if _DIVMOD.match(name):
         return _divmod(definition, names)
     types = parameter_types(definition)
-    if types[:2] != ["ptr", "ptr"] or not set(types[2:]) <= {"double", "float", "i8", "i16", "i32", "i64"}:
+    convention = _GPU if stored_type(definition, ".ret") else _CPU
+    pointers = len(convention.pointers)
+    types, leading = types[pointers:], types[:pointers]
+    if set(leading) != {"ptr"} or not set(types) <= {"double", "float", "i8", "i16", "i32", "i64"}:
         return None
-    result = stored_type(definition, "retptr")
-    if result is None or len(types) < 3 or types[2] not in ("double", "float"):
+    result = stored_type(definition, "retptr") or stored_type(definition, ".ret")
+    if result is None or not types or types[0] not in ("double", "float"):
         return None
-    if _POWI.match(name) and len(types) == 4:
-        return _powi(definition, names, result, *types[2:])
-    if _LOGADDEXP.match(name) and types[2:] == [result] * 2:
+    if _POWI.match(name) and len(types) == 2:
+        if convention is _GPU:      # where dividing by 0 gives infinity
+            return _never_raises(definition, names, convention, "powi", result, types, _exponent_code(name, types[1]))
+        return _powi(definition, names, result, *types)
+    if _LOGADDEXP.match(name) and types == [result] * 2:
         stem = "logaddexp2" if "@llvm.exp2." in definition.text else "logaddexp"
-        return _never_raises(definition, names, stem, result, types[2:])
-    if _SINC.match(name) and types[2:] == [result]:
-        return _never_raises(definition, names, "sinc", result, types[2:])
+        return _never_raises(definition, names, convention, stem, result, types)
+    if _SINC.match(name) and types == [result]:
+        return _never_raises(definition, names, convention, "sinc", result, types)
     return None
 
 
-def _never_raises(definition, names, stem, result, types) -> str:
-    ending = names.ending((stem,), FLOAT_CODES[types[0]])
+@dataclass(frozen=True)
+class _Convention:
+    """The pointers in front of a function's parameters: to the result and, on a CPU, to what it raises."""
+
+    pointers: tuple[str, ...]
+
+    @property
+    def parameters(self) -> str:
+        return ", ".join(f"ptr %{name}" for name in self.pointers)
+
+    def places(self, result: str) -> str:
+        """Where a caller has both."""
+        types = {"result": result, "excinfo": "ptr"}
+        return "\n".join(f"  %{name} = alloca {types[name]}" for name in self.pointers)
+
+
+_CPU = _Convention(("result", "excinfo"))
+_GPU = _Convention(("result",))
+
+
+def _never_raises(definition, names, convention, stem, result, types, *codes) -> str:
+    ending = names.ending((stem,), FLOAT_CODES[types[0]], *codes)
     parameters = ", ".join(f"{ty} %{letter}" for ty, letter in zip(types, "xy", strict=False))
     helper = f"numbad.{stem}.{ending}"
     return f"""
-define linkonce_odr i32 @{definition.name}(ptr %result, ptr %excinfo, {parameters}) alwaysinline {{
+define linkonce_odr i32 @{definition.name}({convention.parameters}, {parameters}) alwaysinline {{
   %value = call {result} @{helper}({parameters})
   store {result} %value, ptr %result
   ret i32 0
 }}
-{_value_of(names.body(definition.name), helper, result, parameters)}"""
+{_value_of(names.body(definition.name), convention, helper, result, parameters)}"""
 
 
-def _value_of(body: str, helper: str, result: str, parameters: str) -> str:
+def _value_of(body: str, convention: _Convention, helper: str, result: str, parameters: str) -> str:
     return f"""
 define {result} @{helper}({parameters}) noinline {PURE} {{
-  %result = alloca {result}
-  %excinfo = alloca ptr
+{convention.places(result)}
   store {result} 0.0, ptr %result
-  %status = call i32 @{body}(ptr %result, ptr %excinfo, {parameters})
+  %status = call i32 @{body}({convention.parameters}, {parameters})
   %value = load {result}, ptr %result
   ret {result} %value
 }}
 """
 
 
+def _exponent_code(name: str, exponent: str) -> str:
+    return ("u" if re.search(r"E[fd][htjy]$", name) else "i") + exponent[1:]
+
+
 def _powi(definition, names, result, base, exponent) -> str:
     """A negative power of 0 raises, so that besides the value there is a status, and on the error exit an exception."""
     name = definition.name
-    unsigned = re.search(r"E[fd][htjy]$", name)
-    ending = names.ending(("powi", "powi.status", "powi.exception"), FLOAT_CODES[base],
-                          ("u" if unsigned else "i") + exponent[1:])
+    code = _exponent_code(name, exponent)
+    ending = names.ending(("powi", "powi.status", "powi.exception"), FLOAT_CODES[base], code)
     parameters = f"{base} %x, {exponent} %n"
-    negative = "false" if unsigned else "%negative"
+    negative = "false" if code.startswith("u") else "%negative"
     return f"""
 define linkonce_odr i32 @{name}(ptr %result, ptr %excinfo, {parameters}) alwaysinline {{
   %negative = icmp slt {exponent} %n, 0
@@ -147,7 +175,7 @@ error:
   store ptr %exception, ptr %excinfo
   ret i32 %status
 }}
-{_value_of(names.body(name), f"numbad.powi.{ending}", result, parameters)}
+{_value_of(names.body(name), _CPU, f"numbad.powi.{ending}", result, parameters)}
 define range(i32 0, 2) i32 @numbad.powi.status.{ending}({parameters}) noinline {PURE} {{
   %result = alloca {result}
   %excinfo = alloca ptr

@@ -37,6 +37,8 @@ class Machine:
     cpu: str
     features: str
     """Comma-separated `+feature` and `-feature`, as LLVM spells them."""
+    triple: str = ""
+    """Empty for machines like the one that this process runs on."""
 
 
 @cache
@@ -72,7 +74,8 @@ def prepare(text: str, entry: str, *, keep: tuple[str, ...] = (), external: tupl
     rounds = [(_drop_dead, _promote, _rotate),
               (_unroll, _simplify, _prune_references),
               (_unroll, _simplify, _canonicalise_loops, _drop_dead)]
-    _run(module, machine, *rounds[0])
+    # LLVM threads no jumps for a GPU, whose loops need it like all others; it knows better than to copy a barrier.
+    _run(module, host() if machine.triple else machine, *rounds[0])
     for passes in rounds[1:]:
         module = _parsed(mark(between(str(module))))
         _run(module, machine, *passes)
@@ -93,9 +96,9 @@ def optimise(text: str, level: int = 3, machine: Machine | None = None) -> str:
     return str(module)
 
 
-def link(*texts: str) -> str:
-    """One module out of several."""
-    module, *others = map(_parsed, texts)
+def link(*texts: str, machine: Machine | None = None) -> str:
+    """One module out of several; with a machine, its triple and data layout."""
+    module, *others = (_parsed(text, machine) for text in texts)
     for other in others:
         module.link_in(other)
     module.verify()
@@ -168,20 +171,28 @@ def _run(module: binding.ModuleRef, machine: Machine, *stages: Callable) -> None
 
 @cache
 def _target(machine: Machine, level: int) -> binding.TargetMachine:
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    target = binding.Target.from_default_triple()
+    if machine.triple:
+        binding.initialize_all_targets()
+        binding.initialize_all_asmprinters()
+        target = binding.Target.from_triple(machine.triple)
+    else:
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        target = binding.Target.from_default_triple()
     return target.create_target_machine(cpu=machine.cpu, features=machine.features, opt=level)
 
 
 # --- modules and text ------------------------------------------------------------------------------------------------
 
-def _parsed(text: str) -> binding.ModuleRef:
+def _parsed(text: str, machine: Machine | None = None) -> binding.ModuleRef:
     try:
         module = binding.parse_assembly(text)
         module.verify()
     except RuntimeError as error:
         raise InvalidIR(str(error)) from None
+    if machine is not None and machine.triple:
+        module.triple = machine.triple
+        module.data_layout = str(_target(machine, 2).target_data)
     return module
 
 

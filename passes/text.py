@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 NAME = r'"[^"\n]*"|[-\w.$]+'
@@ -185,6 +185,38 @@ def without_unused_commons(text: str) -> str:
     uses = Counter(symbols(text))
     return re.sub(rf"^@({NAME}) = common [^\n]*\n", lambda match: match[0] if uses[match[1]] > 1 else "",
                   text, flags=re.M)
+
+
+_FUNCTION = re.compile(rf"^(?P<head>(?:define|declare) [^\n@]*@(?P<name>{NAME})\((?P<rest>[^\n]*?))"
+                       r"(?P<tail>(?: ![\w.]+ !\d+)*(?: \{)?)$", re.M)
+_ASSEMBLY = re.compile(r"^(?P<call>[^\n\"]*\bcall [^\n\"]* asm [^\n]*?\))(?P<tail>(?:, ![\w.]+ !\d+)*)$", re.M)
+
+
+def with_attributes(text: str, chosen: Callable[[str, bool], str], of_assembly: str = "") -> str:
+    """Give functions further attributes: `chosen` is asked with a name and whether there is a pointer among the
+    parameters. `of_assembly` is for the calls of inline assembly."""
+    def of_function(match: re.Match) -> str:
+        added = chosen(match["name"].strip('"'), bool(re.search(r"\bptr\b", match["rest"])))
+        return f"{match['head']} {added}{match['tail']}" if added else match[0]
+
+    text = _FUNCTION.sub(of_function, text)
+    return _ASSEMBLY.sub(rf"\g<call> {of_assembly}\g<tail>", text) if of_assembly else text
+
+
+def target_lines(text: str) -> list[str]:
+    """The lines that say what machine the text is for, for a text to be linked with it."""
+    return re.findall(r"^target [^\n]*", text, re.M)
+
+
+def without_used_list(text: str) -> str:
+    """Without the list that keeps functions from being dropped or internalised."""
+    return re.sub(r"^@llvm\.used = [^\n]*\n", "", text, flags=re.M)
+
+
+def relaxed(text: str) -> str:
+    """Additions to memory in the order in which CUDA has them, none, seen by the threads of one GPU. LLVM reads the
+    intrinsic functions that front ends still write for them as the strictest there is."""
+    return re.sub(r"^( +%\S+ = atomicrmw fadd [^\n]*?) seq_cst\b", r'\1 syncscope("device") monotonic', text, flags=re.M)
 
 
 _LINKAGE = re.compile(r"\b(?:private|internal|linkonce_odr|linkonce|weak_odr|weak|external|hidden|protected"
