@@ -44,6 +44,7 @@ class Derivative:
     shadows: tuple[int, ...]
     written: frozenset[int]
     plans: tuple[str, ...]
+    keeps: bool  # on a GPU: needs memory for a tape
 
 
 def differentiate(text: str, task: Task, options: Options = Options(), seed_text: str = "",  # noqa: B008
@@ -62,6 +63,8 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     if task.mode == "forward":
         derivative = write_forward(facts, PLACEHOLDER)
     else:
+        if facts.target.many_threads:
+            options = options.for_many_threads()
         if options.hoist:
             hoist(facts)
         derivative, followed = write_reverse(facts, PLACEHOLDER, options)
@@ -70,12 +73,14 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     _keep_only(module, derivative)
     between("finish", module)
     written = print_module(module)
-    parts = runtime.texts(module) + ([seed_text] if seed_text else [])
+    parts = runtime.texts(module, facts.target, task.width) + ([seed_text] if seed_text else [])
     whole = llvm.link(written, *parts) if parts else llvm.canonical(written)
+    separator = facts.target.separator
     whole = inlinable(whole)  # helpers were kept out of line so that they could be recognised
-    symbol = f"{PLACEHOLDER}.{hashlib.sha256(whole.encode()).hexdigest()[:32]}"
+    symbol = f"{PLACEHOLDER}{separator}{hashlib.sha256(whole.encode()).hexdigest()[:32]}"
     whole = whole.replace("@numbad.seed(", f"@{symbol}.seed(").replace(f"@{PLACEHOLDER}(", f"@{symbol}(")
-    return Derivative(whole, symbol, _shadows(facts), _written(facts), plans)
+    return Derivative(whole, symbol, _shadows(facts), _written(facts), plans,
+                      "numbad.tape.push" in module.functions)
 
 
 def _shadows(facts: Facts) -> tuple[int, ...]:

@@ -84,6 +84,7 @@ class Memory:
         self._cells: dict[Value, Cell] = {}
         self.kept: list[tuple[Value, Value]] = []  # (tape or record, memory that it gives)
         self._records: dict[Value, Node] = {}  # by their kind
+        self._dynamic = Node("dynamic")  # all names of shared memory whose size the launch tells are one memory
         self.counted: dict[Value, list[Value]] = {}  # phis that serve reference counts only -> what they may be
         self._pending: list[tuple[Value, Value]] = []
         self._copies: list[tuple[Value, Value]] = []
@@ -151,6 +152,10 @@ class Memory:
             node, offset = self._cell(base)
             step = constant_offset(value.source, indices)
             cell: Cell = (node, None if offset is None or step is None else offset + step)
+        elif isinstance(value, ConstantExpression) and value.opcode in ("addrspacecast", "bitcast"):
+            cell = self._cell(value.operands[0])
+        elif isinstance(value, Global) and value.is_dynamic:
+            cell = (self._dynamic, 0)
         elif isinstance(value, (Global, Function)):
             cell = (Node(value), 0)
         elif isinstance(value, Constant):

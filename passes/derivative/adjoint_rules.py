@@ -17,7 +17,7 @@ from numbad.passes.derivative.needs import Shadow, Snapshot, elementary_rule
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.function import Function
-from numbad.passes.ir.instructions import Call, ExtractValue, InsertValue, Instruction, Load, Phi, Store
+from numbad.passes.ir.instructions import AtomicRMW, Call, ExtractValue, InsertValue, Instruction, Load, Phi, Store
 from numbad.passes.ir.types import I1, I8, I64, VOID, FloatType, VectorType, size_of
 from numbad.passes.ir.values import ConstantAggregate, ConstantInt, Value, integer, zero
 from numbad.passes.rules import blas
@@ -42,6 +42,8 @@ class AdjointRules:
                 self.load(i)
             case Store():
                 self.store(i)
+            case AtomicRMW():
+                self.atomic(i)
             case ExtractValue():
                 self.adjoints.add_at(i.operands[0], i.indices, self.adjoints.take(i))
             case InsertValue():
@@ -179,6 +181,9 @@ class AdjointRules:
             self.adjoints.take(i)
             return
         shadow, x_bar = self.lookup(Shadow(i.pointer)), self.adjoints.take(i)
+        if self.facts.is_seen_by_others(i.pointer):
+            self.builder.atomic_add(x_bar, shadow)
+            return
         align = min(i.align, size_of(i.type.scalar))
         before = self.builder.load(i.type, shadow, align=align)
         after = self.builder.store(self.builder.binary("fadd", before, x_bar), shadow, align=align)
@@ -196,8 +201,15 @@ class AdjointRules:
         if i not in self.lookup.plan.accumulations:
             self.lookup.accesses.shadow(self.builder.store(zero(i.value.type), shadow, align=align), i.pointer)
 
+    def atomic(self, i: AtomicRMW) -> None:
+        """*p += v: v.bar += *p.shadow, which stays; *p -= v: v.bar -= *p.shadow."""
+        adjoint = self.builder.load(i.type, self.lookup(Shadow(i.pointer)), align=size_of(i.type))
+        self.adjoints.add(i.value, self.builder.unary("fneg", adjoint) if i.operation == "fsub" else adjoint)
+
     def effect(self, i: Call) -> None:
         match effects.effect_of(i):
+            case effects.Synchronise(mirror=mirror, arguments=count):
+                self.builder.call_symbol(mirror, VOID, [self.lookup(a) for a in i.arguments[:count]])
             case effects.Copy():
                 destination = self.lookup(Shadow(i.arguments[0]))
                 bytes = self.builder.cast("zext", self.lookup(i.arguments[2]), I64)

@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.global_shadows import dynamic_shadow, root_of, shadow_address
 from numbad.passes.ir.builder import i64
 from numbad.passes.ir.function import Function, Global
-from numbad.passes.ir.instructions import Alloca, Call, GetElementPtr, Instruction, Load, Phi, Store
+from numbad.passes.ir.instructions import Alloca, AtomicRMW, Call, GetElementPtr, Instruction, Load, Phi, Store
 from numbad.passes.ir.types import I1, I8, I64, PTR, VOID, ArrayType, FloatType, VectorType, size_of
 from numbad.passes.ir.values import ConstantExpression, ConstantInt, ConstantText, Value, integer, is_zero, zero
 from numbad.passes.rules.memory import HEADER_DATA, Allocate
@@ -34,6 +35,8 @@ class Duals:
         self.values: dict[Value, list[Value]] = {}
         self.bundles: dict[Value, Value] = {}
         self._phis: list[tuple[Phi, list[Phi]]] = []
+        self._dynamic: dict[tuple[Value, int], Value] = {}
+        self._heads = 0  # instructions that come before everything else
 
     def of(self, value: Value) -> list[Value]:
         """The duals of a value: zero where it carries nothing, a shadow of zeros for constant memory."""
@@ -43,7 +46,7 @@ class Duals:
         if value in self.bundles:
             return self.builder.lanes(self.bundles[value])
         if isinstance(value, (Global, ConstantExpression)) and self.facts.activity.is_shadowed(value):
-            return [self._shadow_of_global(value)] * self.width
+            return [self._shadow_of_global(value, lane) for lane in range(self.width)]
         if isinstance(value, ConstantText) and value.text in ("undef", "poison"):
             return [value] * self.width
         return [zero(value.type)] * self.width
@@ -110,6 +113,13 @@ class Duals:
         for value, address in zip(self.of(i.value), self.of(i.pointer), strict=True):
             self.builder.insert(Store(value, address, min(i.align, size_of(i.value.type.scalar))))
 
+    def atomic(self, i: AtomicRMW) -> None:
+        """Add the dual of a value where the value is added."""
+        for value, address in zip(self.of(i.value), self.of(i.pointer), strict=True):
+            if not is_zero(value):
+                twin = i.with_operands([address, value])
+                self.builder.insert(twin)
+
     def close(self) -> None:
         """Give the dual phis their incoming values."""
         for primal, phis in self._phis:
@@ -167,26 +177,21 @@ class Duals:
 
     def nothing(self) -> Value:
         """Readable zeros, for address selects on paths whose result is thrown away."""
-        return self._zeros("numbad.nothing", 64)
-
-    def _shadow_of_global(self, value: Value) -> Value:
-        """Constant memory has a shadow of zeros; in reverse mode adjoints are added to it and thrown away."""
-        base = value.operands[0] if isinstance(value, ConstantExpression) else value
-        if not isinstance(base, Global):
-            return zero(PTR)
-        shadow = self._zeros(f"numbad.shadow.{base.name}", size_of(base.value_type))
-        if base is value:
-            return shadow
-        node = self.facts.memory.cell(value)
-        return self.builder.offset(shadow, i64(node[1] or 0))
-
-    def _zeros(self, name: str, bytes: int) -> Global:
-        module = self.copier.target.module
-        assert module is not None
+        name, type, module = "numbad.nothing", ArrayType(64, I8), self.facts.module
         if name not in module.globals:
-            type = ArrayType(bytes, I8)
             module.add(Global(name, type, ConstantText(type, "zeroinitializer"), "internal global", ", align 64"))
         return module.globals[name]
+
+    def _shadow_of_global(self, value: Value, lane: int) -> Value:
+        root = root_of(value)
+        if not isinstance(root, Global) or not root.is_dynamic:
+            return shadow_address(self.facts.module, self.facts.target, value, lane)
+        if (value, lane) not in self._dynamic:
+            for instruction in dynamic_shadow(self.facts.module, value, lane, self.width):
+                self.copier.target.entry.insert(self._heads, instruction)
+                self._heads += 1
+                self._dynamic[value, lane] = instruction
+        return self._dynamic[value, lane]
 
 
 def new_function(facts: Facts, name: str, signature, names: list[str], head: str = "internal") -> Function:

@@ -8,6 +8,7 @@ Unsure  is no.
 from __future__ import annotations
 
 from numbad.passes.ir.instructions import Call, Instruction
+from numbad.passes.rules.threads import POSITIONS
 
 CHEAP = frozenset(
     """add sub mul shl lshr ashr and or xor icmp fcmp zext sext trunc ptrtoint bitcast addrspacecast select
@@ -18,7 +19,7 @@ PURE = EXACT | frozenset("fptosi fptoui frem freeze extractelement insertelement
 PURE_CALLS = ("numbad.tape.part", "llvm.smax", "llvm.smin", "llvm.umax", "llvm.umin", "llvm.abs.", "llvm.fabs",
               "llvm.copysign",
               "llvm.smul.with.overflow", "llvm.sadd.with.overflow", "llvm.ssub.with.overflow",
-              "llvm.umul.with.overflow", "llvm.uadd.with.overflow", "llvm.usub.with.overflow")
+              "llvm.umul.with.overflow", "llvm.uadd.with.overflow", "llvm.usub.with.overflow", *POSITIONS)
 EXACT_CALLS = ("llvm.sqrt.", "llvm.fabs.", "llvm.copysign.", "llvm.floor.", "llvm.ceil.", "llvm.trunc.", "llvm.rint.")
 REWRITTEN = frozenset("fast reassoc contract arcp afn".split())
 """Flags that let LLVM compute something else."""

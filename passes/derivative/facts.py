@@ -13,11 +13,12 @@ from numbad.passes.analysis.outcomes import caught, live_blocks, returns, return
 from numbad.passes.canonical import canonicalise
 from numbad.passes.diagnostics import refuse
 from numbad.passes.ir.function import Block, Function, Module
-from numbad.passes.ir.instructions import Call
+from numbad.passes.ir.instructions import Alloca, Call
 from numbad.passes.ir.types import Type
 from numbad.passes.ir.values import Argument, Value
 from numbad.passes.retyping import retype_copies
 from numbad.passes.rules.symbols import classify
+from numbad.passes.rules.targets import Target, target_of
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,19 @@ class Facts:
     _leaving: dict[Function, set[Node]] = field(default_factory=dict)
     caught: set[Function] = field(default_factory=set)  # whose exceptions do not end everything
     live: dict[Function, list[Block]] = field(default_factory=dict)  # blocks that may reach a return that matters
+
+    @cached_property
+    def target(self) -> Target:
+        return target_of(self.module)
+
+    @property
+    def entry_head(self) -> str:
+        """The head of the entry's derivative."""
+        return " ".join(word for word in self.entry.head.split() if word in self.target.conventions)
+
+    def is_seen_by_others(self, pointer: Value) -> bool:
+        """Other threads may be at the memory at the same time: all that does not lie on the thread's own stack."""
+        return self.target.many_threads and not all(isinstance(root, Alloca) for root in self.memory.node(pointer).roots)
 
     @property
     def has_active_memory(self) -> bool:

@@ -11,8 +11,8 @@ from numbad.passes.derivative.adjoint_rules import float_kinds
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.diagnostics import Refusal, function_location, refuse
 from numbad.passes.ir.function import Global, Module
-from numbad.passes.ir.instructions import Call, Instruction, Load, Store
-from numbad.passes.ir.types import FLOAT_BYTES, Type
+from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Store
+from numbad.passes.ir.types import FLOAT_BYTES, PointerType, Type
 from numbad.passes.ir.values import ConstantInt, Value
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
@@ -61,8 +61,16 @@ class _Examiner:
         elif i.opcode == "bitcast" and self.active(i):
             raise self.refusal("unsupported", "a floating-point number that is taken for one of another type",
                                "use a conversion that keeps the value")
-        elif i.opcode == "atomicrmw" and self.shadowed(i.operands[0]):
-            raise self.refusal("unsupported", "an atomic operation on memory that is differentiated")
+        elif isinstance(i, AtomicRMW) and self.facts.activity.is_active_memory(i.pointer):
+            self.atomic(i)
+
+    def atomic(self, i: AtomicRMW) -> None:
+        if i.operation not in ("fadd", "fsub"):
+            raise self.refusal("unsupported", f"an atomic operation ({i.operation}) on memory that is differentiated",
+                               "only atomic additions and subtractions of floating-point numbers have a derivative")
+        if i.users:
+            raise self.refusal("unsupported", "an atomic addition whose old value is used",
+                               "which value that is depends on the other threads")
 
     def refusal(self, kind: str, what: str, remedy: str = "") -> Refusal:
         return refuse(kind, what, remedy, self.i)
@@ -101,7 +109,9 @@ class _Examiner:
             if root == "unknown":
                 raise self.refusal("unsupported", "memory that is reached through a pointer of unknown origin",
                                    "pass the array as an argument")
-            if isinstance(root, Global) and not root.is_constant and node.written:
+            shared = self.facts.target.shared_space
+            if isinstance(root, Global) and not root.is_constant and node.written \
+                    and (shared is None or root.type != PointerType(shared)):
                 raise self.refusal("unsupported", "a global variable that differentiated values are written to")
 
     # --- calls ---

@@ -21,7 +21,7 @@ from numbad.passes.derivative.linear import is_one, scaled
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import i32
 from numbad.passes.ir.function import Block, Function
-from numbad.passes.ir.instructions import Alloca, Call, Instruction, Load, Store
+from numbad.passes.ir.instructions import Alloca, AtomicRMW, Call, Instruction, Load, Store
 from numbad.passes.ir.types import I32, PTR, VOID, FunctionType, StructType
 from numbad.passes.ir.values import Value, undefined, zero
 from numbad.passes.rules import blas
@@ -52,7 +52,7 @@ def _declare(facts: Facts, function: Function, name: str) -> Function:
     result = function.signature.result
     if _carries_result(facts, function):
         result = StructType((result, *[result] * width))
-    head = "" if function is facts.entry else "internal"
+    head = facts.entry_head if function is facts.entry else "internal"
     derivative = new_function(facts, name, FunctionType(result, tuple(types)), names, head)
     derivative.name_values()
     return derivative
@@ -113,6 +113,9 @@ class _Writer:
             self.effect(i, live)
         elif isinstance(i, Store):
             self.store(i, live)
+        elif isinstance(i, AtomicRMW):
+            if self.activity.is_active_memory(i.pointer):
+                self.duals.atomic(i)
         elif isinstance(i, Alloca):
             if self.activity.is_shadowed(i):
                 self.duals.alloca(i)

@@ -24,7 +24,7 @@ from numbad.passes.derivative.needs import Edge, Shadow, Snapshot
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.derivative.scopes import Accesses
 from numbad.passes.derivative.tape import TAPE, tape_function
-from numbad.passes.diagnostics import Bug
+from numbad.passes.diagnostics import Bug, refuse
 from numbad.passes.ir.builder import constant_bool, i32, i64
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Alloca, Call, Instruction, Store
@@ -32,6 +32,12 @@ from numbad.passes.ir.types import I32, I64, PTR, VOID, size_of
 from numbad.passes.ir.values import ConstantInt, Value, undefined, zero
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
+
+def tape_parameters(facts: Facts, split: bool) -> int:
+    """How many parameters at the end say where the tape is: of a kernel its memory, how many words of it each thread may
+    use, and where to tell how many were needed (see `device`)."""
+    return 3 if facts.target.many_threads and not split else 0
+
 
 OUT_OF_MEMORY = 1000  # the status code of a derivative whose tape found no memory
 
@@ -53,6 +59,7 @@ class ForwardSweep:
         self.turn = Block("turn")
         self.returns = facts.returns(function, split)
         self._failed: Block | None = None
+        self.memory = target.arguments[len(target.arguments) - tape_parameters(facts, split):]
         parameters = list(target.arguments)
         for argument in function.arguments:
             self.copier.values[argument] = parameters.pop(0)
@@ -67,7 +74,8 @@ class ForwardSweep:
 
     def write(self) -> None:
         if not self.split:
-            self.stack.add(_call(self.target, "init", [self.tape]))
+            operation = "open" if self.facts.target.many_threads else "init"
+            self.stack.add(_call(self.target, operation, [self.tape, *self.memory]))
         for block in self.facts.dominators[self.function].order:
             self.builder.at_end(self.copier.first[block])
             for argument in self.function.arguments if block is self.function.entry else ():
@@ -123,6 +131,8 @@ class ForwardSweep:
         if not self.split:
             self.duals.alloca(i)
             return
+        if self.facts.target.many_threads:
+            raise refuse("unsupported", "a local array in a function that is called", "keep it in the kernel", i)
         count = self.copier.twin(i.operands[0]) if i.operands else i64(1)
         bytes = self.builder.binary("mul", self.builder.cast("zext", count, I64), i64(size_of(i.allocated)))
         self.duals.set(i, [self.keeper.memory("keep", bytes)])
@@ -273,8 +283,10 @@ class ForwardSweep:
         self.builder.call(tape_function(self.facts.module, "release"), [self.tape])
         if returns_status(self.function):
             self.builder.ret(status)
+        elif out_of_memory and self.function.signature.result != VOID:
+            self.builder.unreachable()
         else:
-            self.builder.unreachable() if out_of_memory else self.builder.ret(status)
+            self.builder.ret(None if out_of_memory else status)
 
     def result(self, out_of_memory: bool, value: Value | None, shadow: Value | None) -> None:
         """What an augmented function returns."""

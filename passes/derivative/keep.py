@@ -20,7 +20,7 @@ from numbad.passes.derivative.layout import item_type
 from numbad.passes.derivative.needs import Address, Bank, Base, Count, Edge, Extent, Item, Iteration, Kept, Length
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.derivative.scopes import RECORDS, Accesses
-from numbad.passes.derivative.tape import array_bytes, tape_function
+from numbad.passes.derivative.tape import array_bytes, place_in_record, tape_function
 from numbad.passes.ir.builder import i32, i64
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Instruction, Load, Phi, Store
@@ -174,7 +174,7 @@ class Keeper:
         memory = self.memory("push", i64(record.size), i64(self.plan.layout.kind(loop)))
         for item, offset in record.offsets.items():
             kept = self.builder.load(item_type(item), self.slots[item])
-            place = self.builder.offset(memory, offset)
+            place = place_in_record(self.builder, self.tape, memory, offset)
             self.accesses.places[self.builder.store(kept, place, align=min(8, size_of(kept.type)))] = RECORDS
 
     def memory(self, operation: str, bytes: Value, *kind: Value) -> Value:

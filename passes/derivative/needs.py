@@ -24,7 +24,7 @@ from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import holds_pointer
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.ir.function import Block, Function
-from numbad.passes.ir.instructions import Call, Instruction, Load, Phi, Store
+from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Phi, Store
 from numbad.passes.ir.values import Value
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.blas import Product, product_of
@@ -155,6 +155,8 @@ def reads(facts: Facts, i: Instruction) -> list[Item] | None:
         return [Shadow(i.pointer)] if active(i) else None
     if isinstance(i, Store):
         return [Shadow(i.pointer)] if overwrites_shadow(facts, i) else None
+    if isinstance(i, AtomicRMW):  # what was there before is not used (the fence saw to it)
+        return [Shadow(i.pointer)] if active(i.value) and facts.activity.is_active_memory(i.pointer) else None
     if i.opcode == "ret":
         return [] if any(map(active, i.operands)) else None
     if isinstance(i, Call):
@@ -183,6 +185,8 @@ def _call_reads(facts: Facts, i: Call) -> list[Item] | None:
                 return None
             sources: list[Item] = [Shadow(i.arguments[1])] if memory(i.arguments[1]) else []
             return [Shadow(i.arguments[0]), *sources, i.arguments[2]]
+        case effects.Synchronise(arguments=count):
+            return list(i.arguments[:count]) if facts.has_active_memory else None
         case effects.Fill():
             return [Shadow(i.arguments[0]), i.arguments[2]] if memory(i.arguments[0]) else None
         case None:

@@ -9,7 +9,7 @@ Unsure  stores: that is always right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from numbad.passes.analysis.induction import Affine, affine
 from numbad.passes.analysis.loops import Loop
@@ -55,7 +55,14 @@ class Options:
     accumulate: bool = True
     separate: bool = True
     rerun: bool = True
+    arrays: bool = True
     tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
+
+    def for_many_threads(self) -> Options:
+        """Without what rests on one thread alone: between two of its accesses to memory, others may have been there.
+        Nor do arrays for each loop help where the words of all threads lie beside each other anyway."""
+        return replace(self, hoist=False, share=False, put_off=False, accumulate=False, separate=False, rerun=False,
+                       arrays=False)
 
 
 class Plan:
@@ -73,7 +80,8 @@ class Plan:
         if len(facts.returns(function, split)) > 1:
             self.stored[Edge(None)] = None
         self.conditions: dict[Block, Condition] = {}
-        self.layout = Layout(function, self.loops, self.laws, Variation(facts, function) if options.share else None)
+        self.layout = Layout(function, self.loops, self.laws if options.arrays else {},
+                             Variation(facts, function) if options.share else None)
         self._resolve(list(needs.items()))
         self.scratch: dict[Load, Scratch] = {}
         self.put_off = self._put_off()

@@ -24,7 +24,8 @@ from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.backwards import Backwards
 from numbad.passes.derivative.duals import new_function
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.forward_sweep import ForwardSweep
+from numbad.passes.derivative.global_shadows import clear_shared
+from numbad.passes.derivative.forward_sweep import ForwardSweep, tape_parameters
 from numbad.passes.derivative.keep import Slots
 from numbad.passes.derivative.lookup import Lookup
 from numbad.passes.derivative.needs import (
@@ -37,10 +38,10 @@ from numbad.passes.derivative.reverse_sweep import ReverseSweep
 from numbad.passes.derivative.scopes import Accesses
 from numbad.passes.derivative.tape import tape_function
 from numbad.passes.diagnostics import Bug, refuse
-from numbad.passes.ir.builder import Builder
+from numbad.passes.ir.builder import Builder, constant_bool
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Instruction, Phi
-from numbad.passes.ir.types import I1, PTR, VOID, FunctionType, StructType
+from numbad.passes.ir.types import I1, I64, PTR, VOID, FunctionType, StructType
 from numbad.passes.ir.values import Argument, Value
 
 
@@ -137,9 +138,11 @@ def _write_combined(facts: Facts, name: str, plan: Plan, augmented: dict[Functio
     names = [a.name for a in entry.arguments] + [f"{a.name}.shadow" for a in shadows]
     if facts.task.seeded:
         types, names = [*types, PTR], [*names, "seeds"]
-    if not returns_status(entry):
+    if tape_parameters(facts, False):
+        types, names = [*types, PTR, I64, PTR], [*names, "tape.memory", "tape.words", "tape.needed"]
+    if not returns_status(entry) and entry.signature.result != VOID:
         raise refuse("unsupported", "the entry does not follow the status convention")
-    function = new_function(facts, name, FunctionType(entry.signature.result, tuple(types)), names, "")
+    function = new_function(facts, name, FunctionType(entry.signature.result, tuple(types)), names, facts.entry_head)
     function.name_values()
     forward = ForwardSweep(facts, entry, function, plan, False, augmented)
     forward.write()
@@ -153,7 +156,12 @@ def _write_combined(facts: Facts, name: str, plan: Plan, augmented: dict[Functio
         function.name_values()
         return function
     status, _ = forward.at_turn()
-    assert status is not None
+    if tape_parameters(facts, False):
+        end, go_on = (function.append(Block(name)) for name in ("measured", "reverse"))
+        builder.branch_if(builder.call(tape_function(facts.module, "is_measured"), [forward.tape]), end, go_on)
+        builder.at_end(end)
+        builder.ret(status)
+        builder.at_end(go_on)
     if facts.task.seeded and entry.arguments[0] in shadows:
         slot = shadows.index(entry.arguments[0])
         results = function.arguments[len(entry.arguments) + slot]
@@ -176,6 +184,7 @@ def _write_combined(facts: Facts, name: str, plan: Plan, augmented: dict[Functio
                          forward.failed)
     sweep.write(finish)
     forward.stack.close()
+    clear_shared(facts.module, facts.target, function)
     remove_unreachable(function)  # what leads to exceptions that are caught where the entry calls itself
     _drop_unused_tape(function, forward.tape)
     function.name_values()
@@ -218,7 +227,10 @@ def _write_split(facts: Facts, function: Function, split: Split, plan: Plan, aug
 
 def _drop_unused_tape(function: Function, tape: Value) -> None:
     users = list(dict.fromkeys(tape.users))  # type: ignore[attr-defined]
-    if all(u.callee_name in ("numbad.tape.init", "numbad.tape.release") for u in users):
+    idle = ("init", "open", "is_measured", "release")
+    if all(u.callee_name in [f"numbad.tape.{operation}" for operation in idle] for u in users):
         for user in users:
+            if user.users:
+                user.replace_all_uses_with(constant_bool(False))
             user.erase()
         tape.erase()  # type: ignore[attr-defined]

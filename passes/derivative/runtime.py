@@ -9,9 +9,10 @@ rows of shadows stands in `rows`.
 
 from __future__ import annotations
 
-from numbad.passes.derivative import rows, tape
+from numbad.passes.derivative import device, rows, tape
 from numbad.passes.ir.function import Module
 from numbad.passes.rules.runtime import RUNTIME
+from numbad.passes.rules.targets import Target
 
 _MOVE = """
 define linkonce_odr void @numbad.adjoint.move.{type}(ptr %d, ptr %s, i64 %bytes) nounwind {{
@@ -103,10 +104,12 @@ done:
 """
 
 
-def texts(module: Module) -> list[str]:
+def texts(module: Module, target: Target, width: int) -> list[str]:
     """The texts that define what the module declares and the engine has to bring along."""
     declared = [name for name, f in module.functions.items() if f.is_declaration]
     found = [RUNTIME[name] for name in declared if name in RUNTIME]
+    if target.many_threads:
+        return found + device.texts(module, width)
     if any(name.startswith("numbad.tape.") for name in declared):
         found.append(tape.TEXT)
     if "numbad.shadow.free" in declared:

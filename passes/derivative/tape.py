@@ -29,14 +29,18 @@ from __future__ import annotations
 from numbad.passes.derivative import arena
 from numbad.passes.ir.builder import Builder, i64
 from numbad.passes.ir.function import Function, Module
-from numbad.passes.ir.types import I64, PTR, VOID, ArrayType, FunctionType, Type
+from numbad.passes.ir.types import I1, I64, PTR, VOID, ArrayType, FunctionType, Type
 from numbad.passes.ir.values import Value
+from numbad.passes.rules.targets import target_of
 
 TAPE = ArrayType(9, I64)
 BYTES = "numbad_tape_bytes"  # registered by the caller: receives the size of each tape that is released
 
 SIGNATURES = {
     "numbad.tape.init": FunctionType(VOID, (PTR,)),
+    "numbad.tape.open": FunctionType(VOID, (PTR, PTR, I64, PTR)),
+    "numbad.tape.is_measured": FunctionType(I1, (PTR,)),
+    "numbad.tape.place": FunctionType(PTR, (PTR, PTR, I64)),
     "numbad.tape.push": FunctionType(PTR, (PTR, I64, I64)),
     "numbad.tape.pop": FunctionType(PTR, (PTR, I64, I64)),
     "numbad.tape.part": FunctionType(PTR, (PTR, I64, I64)),
@@ -60,6 +64,13 @@ def place_in_array(builder: Builder, base: Value, trips: Value, offset: int, kin
     behind = builder.binary("mul", trips, i64(offset))
     array = builder.call(tape_function(builder.module, "part"), [base, behind, i64(kind)])
     return builder.element(type, array, iteration)
+
+
+def place_in_record(builder: Builder, tape: Value, record: Value, offset: int) -> Value:
+    """Where an item of a record lies. On a GPU the words of a record do not lie beside each other."""
+    if not target_of(builder.module).many_threads:
+        return builder.offset(record, offset)
+    return builder.call(tape_function(builder.module, "place"), [tape, record, i64(offset)])
 
 
 def tape_function(module: Module, operation: str) -> Function:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from numbad.passes.ir.function import Block, Function, Module
 from numbad.passes.ir.instructions import (
     Alloca,
+    AtomicRMW,
     Branch,
     Call,
     Compare,
@@ -24,7 +25,19 @@ from numbad.passes.ir.instructions import (
     Store,
     Switch,
 )
-from numbad.passes.ir.types import I1, I8, I32, I64, VOID, FunctionType, StructType, Type, VectorType, field_offset
+from numbad.passes.ir.types import (
+    I1,
+    I8,
+    I32,
+    I64,
+    VOID,
+    FunctionType,
+    StructType,
+    Type,
+    VectorType,
+    field_offset,
+    size_of,
+)
 from numbad.passes.ir.values import Constant, ConstantAggregate, ConstantInt, Value, integer, poison, zero
 
 
@@ -103,6 +116,10 @@ class Builder:
 
     def store(self, value: Value, pointer: Value, align: int = 0) -> Instruction:
         return self.insert(Store(value, pointer, align))
+
+    def atomic_add(self, value: Value, pointer: Value) -> Instruction:
+        """Add to memory that other threads of the device may add to at the same time; no other order is wanted."""
+        return self.insert(AtomicRMW("fadd", pointer, value, "monotonic", align=size_of(value.type), syncscope='syncscope("device")'))
 
     def offset(self, pointer: Value, bytes: int | Value, name: str = "") -> Value:
         """The pointer that many bytes on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from numbad.passes.ir.instructions import Instruction, Phi
-from numbad.passes.ir.types import LABEL, PTR, VOID, FunctionType, StructType, Type
+from numbad.passes.ir.types import LABEL, PTR, VOID, ArrayType, FunctionType, StructType, Type
 from numbad.passes.ir.values import Argument, Constant, Named, Value
 
 
@@ -68,6 +68,11 @@ class Global(Named):
     @property
     def is_constant(self) -> bool:
         return "constant" in self.head.split()
+
+    @property
+    def is_dynamic(self) -> bool:
+        """An array whose length is known only when the program is launched: `external ... [0 x T]`."""
+        return self.initializer is None and isinstance(self.value_type, ArrayType) and self.value_type.count == 0
 
 
 class Function(Named):

@@ -252,6 +252,14 @@ class AtomicRMW(Instruction):
         self.operation, self.ordering, self.align = operation, ordering, align
         self.volatile, self.syncscope = volatile, syncscope
 
+    @property
+    def pointer(self) -> Value:
+        return self.operands[0]
+
+    @property
+    def value(self) -> Value:
+        return self.operands[1]
+
 
 class CompareExchange(Instruction):
     """cmpxchg. Operands: pointer, expected, replacement; `text` is all behind them (orderings, align)."""

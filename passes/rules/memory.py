@@ -102,6 +102,7 @@ _EXACT: dict[str, Effect] = {
     "numbad.shadow.free": Count(),
     "numba_attempt_nocopy_reshape": Integers(),
     "numbad.tape.init": Tape(False),
+    "numbad.tape.open": Tape(False),
     "numbad.tape.push": Tape(True),
     "numbad.tape.pop": Tape(True),
     "numbad.tape.part": Part(),

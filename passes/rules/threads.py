@@ -36,7 +36,8 @@ SYNCHRONISATIONS: dict[str, Synchronise] = {
        for scope in ("cta", "gl", "sys")},
 }
 
-POSITION = "llvm.nvvm.read.ptx.sreg."
-"""Where a thread is: constant for the thread, so computed again wherever it is needed."""
+SAME_FOR_BLOCK = tuple(f"llvm.nvvm.read.ptx.sreg.{name}" for name in ("ntid.", "ctaid.", "nctaid.", "warpsize"))
+"""Where a block is, and how many there are of what."""
 
-SAME_FOR_BLOCK = tuple(POSITION + name for name in ("ntid.", "ctaid.", "nctaid.", "warpsize"))
+POSITIONS = SAME_FOR_BLOCK + tuple(f"llvm.nvvm.read.ptx.sreg.{name}" for name in ("tid.", "laneid", "lanemask"))
+"""Where a thread is: constant for the thread, so computed again wherever it is needed."""
