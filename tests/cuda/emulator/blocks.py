@@ -1,11 +1,11 @@
 """The threads of one block: who may run, who waits for whom.
 
-Threads run in rounds, one after another until each yields; between rounds barriers and warp operations whose threads have
-all come are done. Threads that have returned take part in nothing more, as on all GPUs since Volta.
+Threads run in rounds, one after another until each yields; between rounds barriers and warp operations whose threads
+have all come are done. Threads that have returned take part in nothing more, as on all GPUs since Volta.
 
 Given   `run`, which resumes threads in an order and returns when all have yielded.
-Gives   a generator that yields whenever no thread can go on before other blocks do: at a grid barrier (True), or where all
-        that run wait for a store of another block (False).
+Gives   a generator that yields whenever no thread can go on before other blocks do: at a grid barrier (True), or where
+        all that run wait for a store of another block (False).
 Unsure  raises Misuse, Deadlock.
 """
 
@@ -22,7 +22,7 @@ from cuda.emulator.warps import done_together, mask_of, ready_groups
 
 WARP_SIZE = 32
 WARP_EPOCHS, BLOCK_EPOCHS = 1 << 20, 1 << 20
-"""An epoch is one number: barriers of the grid, of the block and of the warp passed so far, the last in the lowest bits."""
+"""An epoch is one number: barriers passed of the grid, of the block and of the warp, the last in the lowest bits."""
 
 Order = Callable[[list[int]], list[int]]
 
@@ -86,7 +86,7 @@ def barrier(records: np.ndarray, threads: np.ndarray, sites: list[str], name: st
 
 
 def passed_together(records: np.ndarray, first: int, group: dict, alive: set[int]) -> None:
-    """A barrier of the whole warp orders its accesses. One of some lanes is taken to order nothing: the safe direction."""
+    """A barrier of the whole warp orders its accesses. One of some lanes counts as none: the safe direction."""
     if alive <= group.keys() and mask_of(next(iter(group.values()))):
         records["epoch"][first:first + WARP_SIZE] += 1
 

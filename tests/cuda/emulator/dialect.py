@@ -10,7 +10,7 @@
                                                            br i1 %c, label %loop, label %out
 
 Given   text as llvmlite prints it, and whether accesses are to be noted.
-Gives   Host: text that x86-64 runs once the entry is added, the lines that sites are numbers of, and the shared globals.
+Gives   Host: text that x86-64 runs once the entry is added, the lines that sites number, and the shared globals.
 Unsure  raises Unsupported.
 
 Address spaces stay: x86 takes all below 256 for the flat one, and casts between them for no operation.
@@ -29,8 +29,15 @@ READ, WRITE, ATOMIC, ATOMIC_READ = range(4)
 """Kinds of accesses. A volatile load is atomic, as PTX has it: numba-cuda's loops around cmpxchg begin with one."""
 
 DYNAMIC = "emu.dynamic"
+MEMSET = "llvm.memset.p0.i64"
 DYNAMIC_BYTES = 1 << 18
 NAME = r'(?:[-\w.$]+|"[^"]*")'
+ORDERINGS = "unordered|monotonic|acquire|release|acq_rel|seq_cst"
+DROPPED = re.compile(r"target (datalayout|triple)|!nvvm\.annotations|!nvvmir\.version|@llvm\.(used|compiler\.used) "
+                     r"|@_ZN08NumbaEnv|declare .*@llvm\.nvvm\.")
+ATTRIBUTES = r"(?:(?:align \d+|\w+(?:\([^)]*\))?) )*(?=[%@]|getelementptr|addrspacecast|inttoptr)"
+"""What may stand between the type and the value of an argument."""
+
 ALLOWED = {"swapcontext", "getcontext", "makecontext"}
 
 GRID_SYNC = """
@@ -94,8 +101,7 @@ def unfolded(lines: list[str]) -> list[str]:
 
 def rewritten(line: str, notes: bool, sites: list[str]) -> list[str]:
     """The lines that stand for one line."""
-    if re.match(r"target (datalayout|triple)|!nvvm\.annotations|!nvvmir\.version|@llvm\.(used|compiler\.used) |@_ZN08NumbaEnv",
-                line) or re.match(r"declare .*@llvm\.nvvm\.", line):
+    if DROPPED.match(line):
         return []
     if line.startswith("attributes #"):
         # what the optimiser concluded about memory no longer holds once notes are taken
@@ -104,8 +110,8 @@ def rewritten(line: str, notes: bool, sites: list[str]) -> list[str]:
         # seen from outside, or the optimiser would know what is in it
         if " external " in line:
             return []
-        return [re.sub(r" = .*?addrspace\(3\) (?:externally_initialized )?(global) (.*?)(undef|poison|zeroinitializer)(,|$)",
-                       r" = addrspace(3) \1 \2zeroinitializer\4", line)]
+        return [re.sub(r" = .*?addrspace\(3\) (?:\w+ )?global (.*?)(undef|poison|zeroinitializer)(,|$)",
+                       r" = addrspace(3) global \1zeroinitializer\3", line)]
     line = line.replace("ptx_kernel ", "").replace("ptx_device ", "")
     for assembly, name in operations.ASSEMBLY.items():
         line = re.sub(r'asm (?:sideeffect )?"' + re.escape(assembly) + r'", "[^"]*"', f"@emu.nvvm.{name}", line)
@@ -120,7 +126,24 @@ def rewritten(line: str, notes: bool, sites: list[str]) -> list[str]:
         before.append(f"  call void @emu.site(i32 {len(sites) - 1})")
     if notes:
         before += noted(line, sites)
-    return [*before, line]
+    return [*before, line, *poisoned(line)]
+
+
+def poisoned(line: str) -> list[str]:
+    """Local memory starts as NaN bytes, not as whatever suits the optimiser."""
+    match = re.match(rf"\s+(%{NAME}) = alloca (?:inalloca )?", line)
+    if not match:
+        return []
+    type, *rest = operands(line[match.end():])
+    count = next((operand for operand in rest if re.match(r"i\d+ ", operand)), None)
+    size, lines = size_of(type), []
+    if count:
+        width, number = count.split(" ")
+        lines = [f"  {match[1]}.emu.n = zext {width} {number} to i64" if width != "i64" else
+                 f"  {match[1]}.emu.n = add i64 {number}, 0",
+                 f"  {match[1]}.emu.s = mul i64 {match[1]}.emu.n, {size.removeprefix('i64 ')}"]
+        size = f"i64 {match[1]}.emu.s"
+    return [*lines, f"  call void @{MEMSET}(ptr {match[1]}, i8 -1, {size}, i1 false)"]
 
 
 def noted(line: str, sites: list[str]) -> list[str]:
@@ -146,8 +169,7 @@ def noted(line: str, sites: list[str]) -> list[str]:
         n = len(sites) - 1
         space = re.match(r"ptr(?: addrspace\(\d+\))?", pointer)
         assert space, line
-        value = re.sub(r"^(ptr(?: addrspace\(\d+\))?) (?:(?:align \d+|\w+(?:\([^)]*\))?) )*(?=[%@]|getelementptr|addrspacecast|inttoptr)",
-                       r"\1 ", pointer)
+        value = re.sub(rf"^{re.escape(space[0])} {ATTRIBUTES}", f"{space[0]} ", pointer)
         lines += [f"  %emu.n{n} = ptrtoint {value} to i64",
                   f"  call void @emu.note(i64 %emu.n{n}, {size}, i64 {n << 8 | kind})"]
     return lines
@@ -172,7 +194,7 @@ def operands(text: str) -> list[str]:
 def split_pointer(text: str) -> tuple[str, str]:
     """What stands before the pointer of a load or store, and the pointer without what follows."""
     first, pointer = operands(text)[:2]
-    return first, re.sub(r' (syncscope\("[^"]*"\) )?(unordered|monotonic|acquire|release|acq_rel|seq_cst)$', "", pointer)
+    return first, re.sub(rf' (syncscope\("[^"]*"\) )?({ORDERINGS})$', "", pointer)
 
 
 def type_of(operand: str) -> str:
@@ -206,7 +228,7 @@ def instrumented_loops(text: str) -> str:
 def with_libraries(text: str) -> str:
     """libdevice, grid synchronisation and print defined; any other name that is declared only is refused."""
     declare = re.compile(rf"^declare [^@]*@({NAME})\(.*$", re.M)
-    needed, bodies = {}, []
+    needed, bodies = {MEMSET: f"declare void @{MEMSET}(ptr, i8, i64, i1)\n"}, []
     for name in sorted(set(declare.findall(text))):
         if name.startswith("__nv_"):
             body, declarations = libdevice.definition(name)

@@ -13,8 +13,6 @@ import numpy as np
 from cuda.emulator.runtime import RECORD
 
 STACK, GUARD = 256 * 1024, mmap.PAGESIZE
-POISONED = 16 * 1024
-"""So much of a stack is filled with NaN bytes before a thread starts: local memory is as undefined as on a GPU."""
 
 
 class Availability(NamedTuple):
@@ -28,7 +26,7 @@ class Availability(NamedTuple):
 def available() -> Availability:
     """Whether kernels can be emulated here, or why not."""
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
-        return Availability(False, f"the emulator needs Linux on x86-64, this is {sys.platform} on {platform.machine()}")
+        return Availability(False, f"the emulator needs Linux on x86-64, not {sys.platform} on {platform.machine()}")
     if platform.libc_ver()[0] != "glibc":
         return Availability(False, "the emulator needs glibc's contexts")
     return Availability(True, "")
@@ -49,11 +47,7 @@ class Fibers:
         room = np.zeros((count + 1) * RECORD.itemsize, np.uint8)
         start = -room.ctypes.data % 64
         self.records = room[start:start + count * RECORD.itemsize].view(RECORD)
-        self.tops = np.ndarray((count, POISONED), np.uint8, view, STACK + GUARD - POISONED, (STACK + GUARD, 1))
 
     @property
     def extent(self) -> tuple[int, int]:
         return self.stacks, self.stacks + self.count * (STACK + GUARD)
-
-    def poison(self) -> None:
-        self.tops[:] = 0xFF

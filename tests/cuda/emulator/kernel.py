@@ -6,7 +6,6 @@ import ctypes
 import random
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -33,29 +32,30 @@ ADDRESSES = 1 << 63
 class EmulatedKernel:
     """A kernel of a module in NVPTX's dialect, as llvmlite prints it.
 
-    With `races`, all accesses of global and shared memory are noted. A launch then raises Race or OutOfBounds; the latter
-    only for arguments from `flatten`, which knows where arrays end.
+    With `races`, all accesses of global and shared memory are noted. A launch then raises Race or OutOfBounds; the
+    latter only for arguments from `flatten`, which knows where arrays end.
     """
 
     def __init__(self, text: str, entry: str, races: bool = False):
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         parsed = llvm.parse_assembly(text)  # in the spelling of this LLVM
-        self.parameters = [str(a.type) for a in parsed.get_function(entry).arguments]
+        self.parameters = [str(a.type).split(" ")[0] for a in parsed.get_function(entry).arguments]
         for type in self.parameters:
             if type not in ctypes_of:
                 raise Unsupported(f"a kernel's parameter of type {type}")
         host = to_host(str(parsed), entry, races)
         self.races, self.sites = races, host.sites
-        self.host_text = host.text + entered(entry, self.parameters)
+        self.host_text = host.text + entered(entry, [str(a.type) for a in parsed.get_function(entry).arguments])
         module = llvm.parse_assembly(self.host_text)
         target = llvm.Target.from_default_triple().create_target_machine(opt=2)
         module.triple, module.data_layout = llvm.get_process_triple(), str(target.target_data)
         module.verify()
-        sizes = {g.name: target.target_data.get_abi_size(g.global_value_type)
-                 for g in module.global_variables if not g.is_declaration}
-        for name in sizes:
-            module.get_global_variable(name).linkage = "external"  # or its address cannot be asked for
+        sizes = {}
+        for variable in module.global_variables:
+            if not variable.is_declaration and not variable.name.startswith("llvm."):
+                sizes[variable.name] = target.target_data.get_abi_size(variable.global_value_type)
+                variable.linkage = "external"  # or its address cannot be asked for
         builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=2))
         builder.getModulePassManager().run(module, builder)
         self.engine = llvm.create_mcjit_compiler(module, target)
@@ -78,7 +78,7 @@ class EmulatedKernel:
 
     def launch(self, grid, block, flat_arguments, shared: int = 0, order: str = "forward", seed: int = 0,
                budget: int = BUDGET) -> None:
-        """Run the kernel. `order` says how threads and blocks follow each other: forward, reverse, random (from `seed`)."""
+        """Run the kernel; threads and blocks follow each other in `order`: forward, reverse, random (from `seed`)."""
         Launch(self, of_three(grid), of_three(block), flat_arguments, shared, order, seed, budget).run()
 
 
@@ -150,7 +150,6 @@ class Launch:
 
     def prepare(self, fibers: Fibers, number: int, at: tuple) -> None:
         records = fibers.records
-        fibers.poison()
         self.kernel.start(records.ctypes.data, self.threads, fibers.stacks, STACK + GUARD, GUARD)
         thread = np.arange(self.threads)
         bx, by, _ = self.block
@@ -218,8 +217,8 @@ class Launch:
     def raise_race(self) -> None:
         pair = races.found(races.compressed(np.concatenate(self.kept)), self.threads, self.shared)
         if pair:
-            a, b = (f"thread {x.thread % self.threads} of block {self.coordinates(x.block)}: {self.kernel.sites[x.site]}"
-                    for x in pair)
+            a, b = (f"thread {x.thread % self.threads} of block {self.coordinates(x.block)}: "
+                    f"{self.kernel.sites[x.site]}" for x in pair)
             raise Race(f"at {self.place(pair[0].address)} without a barrier between\n  {a}\n  {b}")
 
     def place(self, address: int) -> str:

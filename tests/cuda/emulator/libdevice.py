@@ -2,8 +2,8 @@
 
 Given   the name of a libdevice function, `__nv_...`.
 Gives   IR that defines it, and declares what it calls.
-Unsure  raises Unsupported. Arithmetic with directed rounding (`__nv_dadd_ru`) and half precision are not known: the host
-        would need another rounding mode or instructions that not every x86-64 has.
+Unsure  raises Unsupported. Arithmetic with directed rounding (`__nv_dadd_ru`) and half precision are not known: the
+        host would need another rounding mode or instructions that not every x86-64 has.
 
 Accuracy is that of the C library, within some units in the last place of libdevice's.
 """
@@ -13,14 +13,15 @@ from __future__ import annotations
 import ctypes
 import importlib
 import math
+import re
 import struct
 
 from cuda.emulator.errors import Unsupported
 
 # Result and parameters in letters: T the floating type of the function, i int32, l int64, p pointer.
 LIBM = {
-    "T T": "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp exp2 exp10 expm1 log log2 log10 log1p logb sqrt "
-           "cbrt floor ceil trunc rint round nearbyint fabs erf erfc tgamma lgamma j0 j1 y0 y1",
+    "T T": "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh exp exp2 exp10 expm1 log log2 log10 log1p logb "
+           "sqrt cbrt floor ceil trunc rint round nearbyint fabs erf erfc tgamma lgamma j0 j1 y0 y1",
     "T TT": "pow atan2 hypot fmod remainder copysign fmin fmax fdim nextafter",
     "T TTT": "fma",
     "T iT": "jn yn",
@@ -87,8 +88,8 @@ EXACT = {  # by full name: signature and lines
     "popcll": ("i32 l", "%w = call i64 @llvm.ctpop.i64(i64 %a)\n  %y = trunc i64 %w to i32"),
     "ffs": ("i32 i", "%w = call i32 @llvm.cttz.i32(i32 %a, i1 false)\n  %v = add i32 %w, 1\n  %z = icmp eq i32 %a, 0\n"
             "  %y = select i1 %z, i32 0, i32 %v"),
-    "ffsll": ("i32 l", "%w = call i64 @llvm.cttz.i64(i64 %a, i1 false)\n  %v = add i64 %w, 1\n  %z = icmp eq i64 %a, 0\n"
-              "  %s = select i1 %z, i64 0, i64 %v\n  %y = trunc i64 %s to i32"),
+    "ffsll": ("i32 l", "%w = call i64 @llvm.cttz.i64(i64 %a, i1 false)\n  %v = add i64 %w, 1\n"
+              "  %z = icmp eq i64 %a, 0\n  %s = select i1 %z, i64 0, i64 %v\n  %y = trunc i64 %s to i32"),
     "abs": ("i32 i", "%y = call i32 @llvm.abs.i32(i32 %a, i1 false)"),
     "llabs": ("i64 l", "%y = call i64 @llvm.abs.i64(i64 %a, i1 false)"),
 }
@@ -100,18 +101,21 @@ for _prefix, _type in (("", "i32"), ("ll", "i64")):
             _letter = "i" if _type == "i32" else "l"
             EXACT[f"{_u}{_prefix}{_way}"] = (
                 f"{_type} {_letter}{_letter}", f"%y = call {_type} @llvm.{_sign}{_way}.{_type}({_type} %a, {_type} %b)")
-for _name, _wide, _narrow, _cast, _shift in (("mulhi", "i64", "i32", "sext", 32), ("umulhi", "i64", "i32", "zext", 32),
-                                             ("mul64hi", "i128", "i64", "sext", 64), ("umul64hi", "i128", "i64", "zext", 64)):
+for _name, _wide, _narrow, _cast, _shift in (
+        ("mulhi", "i64", "i32", "sext", 32), ("umulhi", "i64", "i32", "zext", 32),
+        ("mul64hi", "i128", "i64", "sext", 64), ("umul64hi", "i128", "i64", "zext", 64)):
     _letter = "i" if _narrow == "i32" else "l"
     EXACT[_name] = (f"{_narrow} {_letter}{_letter}",
-                    f"%s = {_cast} {_narrow} %a to {_wide}\n  %t = {_cast} {_narrow} %b to {_wide}\n  %m = mul {_wide} %s, %t\n"
-                    f"  %h = lshr {_wide} %m, {_shift}\n  %y = trunc {_wide} %h to {_narrow}")
+                    f"%s = {_cast} {_narrow} %a to {_wide}\n  %t = {_cast} {_narrow} %b to {_wide}\n"
+                    f"  %m = mul {_wide} %s, %t\n  %h = lshr {_wide} %m, {_shift}\n"
+                    f"  %y = trunc {_wide} %h to {_narrow}")
 for _name, _cast, _round in (("hadd", "sext", 0), ("rhadd", "sext", 1), ("uhadd", "zext", 0), ("urhadd", "zext", 1)):
     EXACT[_name] = ("i32 ii", f"%s = {_cast} i32 %a to i64\n  %t = {_cast} i32 %b to i64\n  %m = add i64 %s, %t\n"
                     f"  %n = add i64 %m, {_round}\n  %h = lshr i64 %n, 1\n  %y = trunc i64 %h to i32")
 for _name, _way in (("sad", "s"), ("usad", "u")):
     EXACT[_name] = ("i32 iii", f"%p = call i32 @llvm.{_way}max.i32(i32 %a, i32 %b)\n"
-                    f"  %q = call i32 @llvm.{_way}min.i32(i32 %a, i32 %b)\n  %d = sub i32 %p, %q\n  %y = add i32 %d, %c")
+                    f"  %q = call i32 @llvm.{_way}min.i32(i32 %a, i32 %b)\n  %d = sub i32 %p, %q\n"
+                    "  %y = add i32 %d, %c")
 for _letter, _type, _word, _integer in (("d", "double", "d", "i64"), ("f", "float", "f", "i32")):
     _infinity = "0x7FF0000000000000"
     _abs = f"%s = call {_type} @llvm.fabs.{'f64' if _letter == 'd' else 'f32'}({_type} %a)\n  "
@@ -148,7 +152,7 @@ def from_scipy(name: str) -> int:
         get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
         get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
         get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-        for key in (name, f"__pyx_fuse_0{name}", f"__pyx_fuse_1{name}"):  # which fused variant is double differs by name
+        for key in (name, f"__pyx_fuse_0{name}", f"__pyx_fuse_1{name}"):  # which variant is double differs by name
             signature = get_name(table[key]) if key in table else b""
             if signature.startswith(b"double (double"):
                 ADDRESSES[name] = get_pointer(table[key], signature)
@@ -193,7 +197,7 @@ def typed(body: str, type: str) -> str:
     for function_name in ("sin", "cbrt", "pow"):
         body = body.replace(f"@NAME({function_name})", f"@{function_name}{suffix}")
     body = body.replace(".T(", f".{short}(").replace("PI", f"0x{bits:016X}")
-    return body.replace(" T ", f" {type} ").replace("(T ", f"({type} ")
+    return re.sub(r"\bT\b", type, body)
 
 
 def declared(body: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Arguments as numba-cuda passes them to a kernel.
 
-An array is its meminfo, parent, number of items, size of an item, data, shape and strides; a tuple is its items; a Pointer
-is the address of an array's data alone, for parameters that a compiler adds.
+An array is its meminfo, parent, number of items, size of an item, data, shape and strides; a tuple is its items; a
+Pointer is the address of an array's data alone, for parameters that a compiler adds.
 """
 
 from __future__ import annotations

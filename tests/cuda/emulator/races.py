@@ -1,8 +1,8 @@
 """Races, from the notes of all accesses.
 
-Two accesses *conflict* if they share a byte, different threads make them, one writes, and not both are atomic (1). They are
-*ordered* if a barrier lies between them: of the block if both are of one block (2), of the warp if both are of one warp
-(3), of the grid (4). A conflict that is not ordered is a race.
+Two accesses *conflict* if they share a byte, different threads make them, one writes, and not both are atomic (1). They
+are *ordered* if a barrier lies between them: of the block if both are of one block (2), of the warp if both are of one
+warp (3), of the grid (4). A conflict that is not ordered is a race.
 
 Given   notes of one launch, as rows of NOTE.
 Gives   the first race found, or None.
@@ -52,7 +52,7 @@ def found(notes: np.ndarray, threads_per_block: int, shared: list[tuple[int, int
 
 
 def in_grains(notes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each note repeated for the grains that it covers; a grain is the largest power of two that all of them are made of."""
+    """Each note repeated for the grains that it covers; a grain is the largest power of two that all are made of."""
     mixed = int(np.bitwise_or.reduce(notes["address"] | notes["size"]))
     grain = min(mixed & -mixed, 16) or 1
     counts = np.maximum(notes["size"] // grain, 1)

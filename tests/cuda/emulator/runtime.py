@@ -1,8 +1,8 @@
 """The native part: LLVM IR that starts fibers, switches between them, and takes notes of memory accesses.
 
-A thread is a *record*: its glibc context, its special registers, and what it waits for. `emu.run` resumes records one after
-another and comes back to Python when all have yielded, so that Python works once a round and never on a fiber's stack. A
-fiber yields by `emu.yield`; why, and the operands, are in its record, where the scheduler puts the result too.
+A thread is a *record*: its glibc context, its special registers, and what it waits for. `emu.run` resumes records one
+after another and comes back to Python when all have yielded, so that Python works once a round and never on a fiber's
+stack. A fiber yields by `emu.yield`; why, and the operands, are in its record, where the scheduler puts the result too.
 
 The offsets in the IR are those of the NumPy dtype RECORD, so both sides agree by construction.
 """
@@ -32,9 +32,9 @@ DONE, BARRIER, WARP, GRID, PAUSE, NOTES_FULL, OUT_OF_BOUNDS = range(7)
 """Why a fiber yields. From NOTES_FULL on, `emu.run` returns at once."""
 
 STEPS_BETWEEN_PAUSES = 4096
-"""So many backward branches in a row and a fiber lets the others run: a wait for another thread's store may then end."""
+"""So many backward branches in a row and a fiber lets others run: a wait for another thread's store may then end."""
 
-NOTE = np.dtype([("address", np.int64), ("size", np.int64), ("what", np.int64), ("thread", np.int64), ("epoch", np.int64)])
+NOTE = np.dtype([(name, np.int64) for name in ("address", "size", "what", "thread", "epoch")])
 NOTES = 1 << 15
 EXTENTS = 256
 

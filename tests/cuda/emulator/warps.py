@@ -2,8 +2,8 @@
 
 Given   the operands of the lanes that take part, by lane: what the IR passed, with the operation's kind first.
 Gives   the result of each of those lanes, and its predicate where there is one.
-Unsure  raises Misuse where PTX leaves the operation undefined, but a value that is undefined is POISON and no error: kernels
-        read a lane that is not there and throw the result away.
+Unsure  raises Misuse where PTX leaves the operation undefined, but a value that is undefined is POISON and no error:
+        kernels read a lane that is not there and throw the result away.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def ready_groups(waiting: Lanes, alive: set[int], stuck: bool) -> list[Lanes]:
             continue
         group = {other: waiting[other] for other in named}
         for other, operands in group.items():
-            if (operands[0], mask_of(operands)) != (own[0], mask) or own[0] in (SHUFFLE, VOTE) and operands[2] != own[2]:
+            if (operands[0], mask_of(operands)) != (own[0], mask) \
+                    or own[0] in (SHUFFLE, VOTE) and operands[2] != own[2]:
                 raise Misuse(f"lanes {lane} and {other} of a warp wait at different operations or with different masks")
         seen |= named
         groups.append(group)
