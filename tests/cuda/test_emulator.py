@@ -317,11 +317,6 @@ def filled(a, n, v):
         a[i] = v + i
 
 
-@cuda.jit(device=True)
-def fibonacci(n):
-    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
-
-
 @cuda.jit
 def calls(x, out):
     i = cuda.threadIdx.x
@@ -593,6 +588,11 @@ def test_race_in_a_block(kernel, order):
     arguments = [np.zeros(64) for _ in range(2 if kernel in (read_while_added, no_barrier) else 1)]
     with pytest.raises(Race, match="without a barrier"):
         emulated(kernel, *[F64] * len(arguments), races=True).launch(1, 64, flatten(*arguments), order=order)
+
+
+def test_race_over_a_part_of_a_number():
+    with pytest.raises(Race):
+        emulated(partly_overlapping, F64, F64, races=True).launch(1, 2, flatten(np.zeros(1), np.zeros(2)))
 
 
 @pytest.mark.parametrize("kernel", [all_write_one, plain_sum, neighbours], ids=lambda k: k.py_func.__name__)
