@@ -16,8 +16,8 @@ from numba.cuda.cudadrv import nvvm
 CAPABILITY = (9, 0)
 
 
-def lowered(kernel, argtypes: tuple, level: int = 2, fastmath: bool = False) -> tuple[str, str]:
-    library = library_of(kernel, argtypes, fastmath)
+def lowered(kernel, argtypes: tuple, level: int = 2) -> tuple[str, str]:
+    library = library_of(kernel, argtypes)
     module, *others = [llvm.parse_assembly(nvvm.llvm_replace(text)) for text in library.llvm_strs]
     for other in others:
         module.link_in(other)
@@ -40,13 +40,14 @@ def lowered(kernel, argtypes: tuple, level: int = 2, fastmath: bool = False) -> 
     return str(module), entry
 
 
-def library_of(kernel, argtypes: tuple, fastmath: bool):
+def library_of(kernel, argtypes: tuple):
     """numba-cuda asks the current device for its capability, and libNVVM for its version, even when it only lowers."""
     device = SimpleNamespace(compute_capability=CAPABILITY)
     fake = SimpleNamespace(data_layout=nvvm._datalayout, get_ir_version=lambda: (2, 0, 3, 2))
     with mock.patch.object(dispatcher, "get_current_device", lambda: device), \
             mock.patch.object(nvvm, "NVVM", lambda: fake):
         library, _ = compiler._compile_pyfunc_with_fixup(
-            kernel.py_func, argtypes, device=False, cc=CAPABILITY, abi="numba", fastmath=fastmath)
+            kernel.py_func, argtypes, device=False, cc=CAPABILITY, abi="numba",
+            fastmath=kernel.targetoptions.get("fastmath", False))
         library.llvm_strs  # noqa: B018  (asks for the version as well)
     return library

@@ -163,6 +163,34 @@ def _(x, y, scale, out):
     out[:] = np.sin(low) * y + y.astype(np.float32) * low
 
 
+@entry(arguments=drawn(0.3, 0.9, dtype=np.float32), grid=2, block=64, active=(0, 1), precision=1e-5, fastmath=True)
+def fast_mathematics(x, out):
+    i = cuda.grid(1)
+    if i < x.size:
+        v = x[i]
+        out[i] = math.exp(-v) * math.sin(v) / math.cos(v) + math.log(v) + v ** float32(0.7)
+
+
+@fast_mathematics.numpy
+def _(x, out):
+    out[:] = np.exp(-x) * np.tan(x) + np.log(x) + x ** np.float32(0.7)
+
+
+@entry(arguments=lambda rng: (rng.normal(size=N) + 1j * rng.normal(size=N), np.zeros(N, complex), np.zeros(N)), grid=2,
+       block=64, active=(0, 1, 2))
+def complex_numbers(z, square, size):
+    i = cuda.grid(1)
+    if i < z.size:
+        square[i] = z[i] * z[i] + 2.0 * z[i].conjugate() / (1.0 + z[i])
+        size[i] = abs(z[i])
+
+
+@complex_numbers.numpy
+def _(z, square, size):
+    square[:] = z * z + 2 * z.conj() / (1 + z)
+    size[:] = np.abs(z)
+
+
 @entry(arguments=lambda rng: (rng.normal(size=(13, 17)), rng.normal(size=(13, 17)), np.zeros((13, 17))), grid=(3, 2),
        block=(8, 8), active=(0, 1, 2))
 def grid_of_two_dimensions(x, y, out):

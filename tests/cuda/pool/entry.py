@@ -69,9 +69,11 @@ def copied(value):
     return copy.copy(value)
 
 
-def entry(*, arguments, grid, block, shared=0, active=(), precision=1e-12) -> Callable[..., Kernel]:
+def entry(*, arguments, grid, block, shared=0, active=(), precision=1e-12, **options) -> Callable[..., Kernel]:
+    """Decorator that makes a Kernel of a function; `options` are those of `cuda.jit`."""
+
     def register(function) -> Kernel:
-        kernel = cuda.jit(function)
+        kernel = cuda.jit(**options)(function)
         made = Kernel(function.__name__, kernel, arguments, grid, block, shared, active, precision=precision)
         assert made.name not in REGISTRY, f"two kernels are called {made.name}"
         REGISTRY[made.name] = made

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from numba import cuda, float64
+from scipy import special
 
 from cuda.pool.entry import entry
 
@@ -62,6 +63,42 @@ def functions_of_arrays(x):
 def _(x):
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     x *= 1 + x[:, :1]
+
+
+@cuda.jit(device=True)
+def potential(x, y, strength):
+    """Too large for LLVM to inline it at each of three calls."""
+    r2 = x * x + y * y
+    wave = math.sin(3.0 * x) * math.cos(2.0 * y) + math.sin(x * y) * math.cos(x - y)
+    well = -strength * math.exp(-r2) + math.log(1.0 + r2) + math.tanh(x) * math.sqrt(1.0 + y * y)
+    for _ in range(2):
+        well = math.sin(well) + 0.1 * math.exp(-well * well) + math.atan(x * well) + math.cosh(0.1 * y)
+    return wave + well + math.erf(x) * math.hypot(1.0 + x * x, y) + math.log1p(r2) / (1.0 + math.exp(-x))
+
+
+@entry(arguments=lambda rng: (rng.normal(size=(N, 2)), 0.7, np.zeros(N)), grid=4, block=32, active=(0, 1, 2))
+def large_function_called_three_times(p, strength, out):
+    i = cuda.grid(1)
+    if i < out.size:
+        here = potential(p[i, 0], p[i, 1], strength)
+        mirrored = potential(p[i, 1], -p[i, 0], 2.0 * strength)
+        out[i] = here * mirrored + potential(here, mirrored, 1.0)
+
+
+def np_potential(x, y, strength):
+    r2 = x * x + y * y
+    wave = np.sin(3 * x) * np.cos(2 * y) + np.sin(x * y) * np.cos(x - y)
+    well = -strength * np.exp(-r2) + np.log(1 + r2) + np.tanh(x) * np.sqrt(1 + y * y)
+    for _ in range(2):
+        well = np.sin(well) + 0.1 * np.exp(-well * well) + np.arctan(x * well) + np.cosh(0.1 * y)
+    return wave + well + special.erf(x) * np.hypot(1 + x * x, y) + np.log1p(r2) / (1 + np.exp(-x))
+
+
+@large_function_called_three_times.numpy
+def _(p, strength, out):
+    here = np_potential(p[:, 0], p[:, 1], strength)
+    mirrored = np_potential(p[:, 1], -p[:, 0], 2 * strength)
+    out[:] = here * mirrored + np_potential(here, mirrored, 1.0)
 
 
 @cuda.jit(device=True)

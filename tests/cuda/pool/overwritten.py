@@ -85,6 +85,25 @@ def _(x, out):
     out[:] = x[:, 0]
 
 
+@entry(arguments=lambda rng: (rng.normal(size=96), np.zeros(96), 4), grid=3, block=32, active=(0, 1))
+def heat_with_barriers_of_the_grid(a, b, steps):
+    i = cuda.grid(1)
+    n = a.size
+    grid = cuda.cg.this_grid()
+    for _ in range(steps):
+        b[i] = a[i] + 0.2 * (a[(i + n - 1) % n] - 2.0 * a[i] + a[(i + 1) % n]) + 0.01 * a[i] ** 2
+        grid.sync()
+        a[i] = math.sin(b[i])
+        grid.sync()
+
+
+@heat_with_barriers_of_the_grid.numpy
+def _(a, b, steps):
+    for _ in range(steps):
+        b[:] = a + 0.2 * (np.roll(a, 1) - 2 * a + np.roll(a, -1)) + 0.01 * a ** 2
+        a[:] = np.sin(b)
+
+
 @entry(arguments=lambda rng: (rng.normal(size=64), np.zeros(64), 6), grid=1, block=64, active=(0, 1))
 def heat_with_two_buffers(a, b, steps):
     """One block steps a rod; barriers keep the halves of a step apart."""
