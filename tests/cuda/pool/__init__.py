@@ -1,0 +1,22 @@
+"""CUDA kernels that users would write, one declaration each; the header of `entry.py` explains a declaration.
+
+`POOL` holds those that are to be differentiated, `REFUSED` those that must be refused, both by name.
+"""
+
+from cuda.pool import (  # noqa: F401
+    atomics,
+    branches,
+    elementwise,
+    functions,
+    memories,
+    overwritten,
+    refused,
+    simulations,
+    warps,
+)
+from cuda.pool.entry import REGISTRY, Kernel, copied
+
+POOL: dict[str, Kernel] = {name: kernel for name, kernel in REGISTRY.items() if not kernel.refused}
+REFUSED: dict[str, Kernel] = {name: kernel for name, kernel in REGISTRY.items() if kernel.refused}
+
+__all__ = ["POOL", "REFUSED", "Kernel", "copied"]
