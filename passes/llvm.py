@@ -105,6 +105,41 @@ def link(*texts: str, machine: Machine | None = None) -> str:
     return str(module)
 
 
+def declared(text: str) -> list[str]:
+    """The functions that the text declares and does not define, by name."""
+    return [function.name for function in _parsed(text).functions if function.is_declaration]
+
+
+def with_library(text: str, library: bytes) -> str:
+    """The text with those functions of a library, in LLVM's bitcode, that it reaches."""
+    module = _parsed(text)
+    other = binding.parse_bitcode(library)
+    other.triple, other.data_layout = module.triple, module.data_layout
+    for function in other.functions:
+        if not function.is_declaration:
+            function.linkage = "linkonce_odr"
+    module.link_in(other)
+    manager = binding.create_new_module_pass_manager()
+    _drop_dead(manager, None)
+    manager.run(module, binding.create_pass_builder(_target(host(), 2), binding.PipelineTuningOptions()))
+    return str(module)
+
+
+def renamed(text: str, name_of: Callable[[str], str]) -> str:
+    """All that other modules see, by other names."""
+    module = _parsed(text)
+    for value in (*module.functions, *module.global_variables):
+        is_special = value.name.startswith("llvm.")
+        if value.linkage is binding.Linkage.external and not is_special and name_of(value.name) != value.name:
+            value.name = name_of(value.name)
+    return str(module)
+
+
+def assembly(text: str, machine: Machine) -> str:
+    """The back end's output. Ends the process on code that the machine has no instructions for."""
+    return _target(machine, 3).emit_assembly(_parsed(text))
+
+
 def _kept(text: str, keep: tuple[str, ...], external: tuple[str, ...], machine: Machine) -> binding.ModuleRef:
     """The functions to keep and what they reach, as a module of its own."""
     module = _parsed(_without_bodies(text, external)[0])

@@ -203,6 +203,14 @@ def with_attributes(text: str, chosen: Callable[[str, bool], str], of_assembly: 
     return _ASSEMBLY.sub(rf"\g<call> {of_assembly}\g<tail>", text) if of_assembly else text
 
 
+_UNSAFE = re.compile(r"[^\w$]", re.A)
+
+
+def ptx_name(symbol: str) -> str:
+    """A name that PTX allows, and no other symbol is given."""
+    return _UNSAFE.sub(lambda match: "_$_" if match[0] == "." else f"_${ord(match[0]):x}_", symbol)
+
+
 def target_lines(text: str) -> list[str]:
     """The lines that say what machine the text is for, for a text to be linked with it."""
     return re.findall(r"^target [^\n]*", text, re.M)
@@ -216,7 +224,31 @@ def without_used_list(text: str) -> str:
 def relaxed(text: str) -> str:
     """Additions to memory in the order in which CUDA has them, none, seen by the threads of one GPU. LLVM reads the
     intrinsic functions that front ends still write for them as the strictest there is."""
-    return re.sub(r"^( +%\S+ = atomicrmw fadd [^\n]*?) seq_cst\b", r'\1 syncscope("device") monotonic', text, flags=re.M)
+    return re.sub(r"^( +%\S+ = atomicrmw fadd [^\n]*?) seq_cst\b", r'\1 syncscope("device") monotonic', text,
+                  flags=re.M)
+
+
+def contracted(text: str) -> str:
+    """Multiplications and additions that the back end may fuse."""
+    return re.sub(r"^( +%\S+ = (?:fadd|fsub|fmul) )", r"\1contract ", text, flags=re.M)
+
+
+def approximate(text: str) -> str:
+    """Single-precision divisions and square roots that the back end may approximate."""
+    return re.sub(r"^( +%\S+ = (?:fdiv (?=(?:\w+ )*float )|(?:tail )?call (?=(?:\w+ )*float @llvm\.sqrt\.f32\()))", r"\1afn ",
+                  text, flags=re.M)
+
+
+def answered(text: str, answers: dict[str, int]) -> str:
+    """The questions of a library about the options of the compiler, answered. Others are left to LLVM."""
+    asked = dict(re.findall(r'^(@[\w.$]+) = [^\n]* c"([^"\\]*)\\00"', text, re.M))
+
+    def answer(match: re.Match) -> str:
+        value = answers.get(asked.get(match["question"], ""))
+        return match[0] if value is None else f"{match['result']}add i32 0, {value}"
+
+    return re.sub(r"^(?P<result> +%\S+ = )(?:tail )?call i32 @__nvvm_reflect\(ptr [^@\n]*(?P<question>@[\w.$]+)\)"
+                  r"[^\n]*", answer, text, flags=re.M)
 
 
 _LINKAGE = re.compile(r"\b(?:private|internal|linkonce_odr|linkonce|weak_odr|weak|external|hidden|protected"
