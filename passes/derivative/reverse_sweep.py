@@ -121,8 +121,12 @@ class ReverseSweep:
         """Add the adjoints of numbers to their cells."""
         for argument, cell in self.cells.items():
             if self.facts.activity.is_active(argument):
-                before, adjoint = self.builder.load(argument.type, cell), self.adjoints.take(argument)
-                self.builder.store(self.builder.binary("fadd", before, adjoint), cell)
+                adjoint = self.adjoints.take(argument)
+                if self.facts.target.many_threads:
+                    self.builder.atomic_add(adjoint, cell)
+                else:
+                    before = self.builder.load(argument.type, cell)
+                    self.builder.store(self.builder.binary("fadd", before, adjoint), cell)
 
     def _to_predecessors(self, block: Block, phis: dict[Phi, Value]) -> None:
         ways, loop = self.needs.ways(block), self.needs.loop_of_header(block)

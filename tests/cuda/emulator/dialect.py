@@ -92,7 +92,7 @@ def unfolded(lines: list[str]) -> list[str]:
     """An instruction a line: a switch is printed on several."""
     joined: list[str] = []
     for line in lines:
-        if joined and re.match(r"\s+switch ", joined[-1]) and not joined[-1].rstrip().endswith("]"):
+        if joined and re.match(r"\s+switch ", joined[-1]) and "]" not in joined[-1]:
             joined[-1] += " " + line.strip()
         else:
             joined.append(line)
