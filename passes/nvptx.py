@@ -8,8 +8,8 @@ Gives   `assembly`: PTX. What is external keeps its name but for characters that
 Unsure  raises `llvm.InvalidIR`.
 
 numba-cuda sets no attributes. Without `convergent` LLVM may move a call of a function with a barrier into a branch or
-duplicate it, and without `memory(none)` each sine might write any memory. So attributes come before all passes, those of
-the engine's own functions too. numba-cuda's own kernels are compiled by libNVVM, which reads no text that LLVM's passes
+duplicate it, and without `memory(none)` each sine might write any memory. So attributes come before all passes, for the
+engine's own functions too. numba-cuda's own kernels are compiled by libNVVM, which reads no text that LLVM's passes
 have seen; PTX must round as its PTX does.
 """
 

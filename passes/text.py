@@ -233,10 +233,13 @@ def contracted(text: str) -> str:
     return re.sub(r"^( +%\S+ = (?:fadd|fsub|fmul) )", r"\1contract ", text, flags=re.M)
 
 
+_DIVISION = r"fdiv (?=(?:\w+ )*float )"
+_ROOT = r"(?:tail )?call (?=(?:\w+ )*float @llvm\.sqrt\.f32\()"
+
+
 def approximate(text: str) -> str:
     """Single-precision divisions and square roots that the back end may approximate."""
-    return re.sub(r"^( +%\S+ = (?:fdiv (?=(?:\w+ )*float )|(?:tail )?call (?=(?:\w+ )*float @llvm\.sqrt\.f32\()))", r"\1afn ",
-                  text, flags=re.M)
+    return re.sub(rf"^( +%\S+ = (?:{_DIVISION}|{_ROOT}))", r"\1afn ", text, flags=re.M)
 
 
 def answered(text: str, answers: dict[str, int]) -> str:
