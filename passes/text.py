@@ -222,10 +222,10 @@ def without_used_list(text: str) -> str:
 
 
 def relaxed(text: str) -> str:
-    """Additions to memory in the order in which CUDA has them, none, seen by the threads of one GPU. LLVM reads the
-    intrinsic functions that front ends still write for them as the strictest there is."""
-    return re.sub(r"^( +%\S+ = atomicrmw fadd [^\n]*?) seq_cst\b", r'\1 syncscope("device") monotonic', text,
-                  flags=re.M)
+    """Atomic additions and counters in the order in which CUDA has them, none, seen by the threads of one GPU. LLVM
+    reads the intrinsic functions that front ends still write for them as the strictest there is."""
+    return re.sub(r"^( +%\S+ = atomicrmw (?:fadd|u(?:inc|dec)_wrap) [^\n]*?) seq_cst\b",
+                  r'\1 syncscope("device") monotonic', text, flags=re.M)
 
 
 def contracted(text: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install numba-cuda")
 
-from numba import cuda, float32, float64, int32, int64  # noqa: E402
+from numba import cuda, float32, float64, int32, int64, uint32, uint64  # noqa: E402
 
 F8, F4, I4 = float64[::1], float32[::1], int32[::1]
 TABLE = np.array([0.5, 1.5, 2.5, 3.5])
@@ -129,6 +129,8 @@ def votes(x, out):
     out[3] = cuda.activemask()
     out[4] = cuda.match_any_sync(0xffffffff, i)
     out[5] = cuda.syncthreads_count(i)
+    same, out[6] = cuda.match_all_sync(0xffffffff, i)
+    out[7] = cuda.syncthreads_or(same) + cuda.eq_sync(0xffffffff, positive)
     cuda.syncwarp()
 
 
@@ -166,6 +168,17 @@ def atomics(x, out):
 
 
 @cuda.jit
+def counters(few, many, flags):
+    i = cuda.grid(1)
+    cuda.atomic.inc(few, 0, 7)
+    cuda.atomic.dec(many, 1, 7)
+    cuda.atomic.add(flags, 0, 1)
+    cuda.atomic.max(flags, 1, i)
+    cuda.atomic.exch(flags, 2, 5)
+    cuda.atomic.cas(flags, 3, 0, 1)
+
+
+@cuda.jit
 def fences(x):
     x[0] = 1.0
     cuda.threadfence()
@@ -193,6 +206,7 @@ KERNELS = {
     "whole_grid": (whole_grid, (F8,)),
     "single": (single, (F4, F4)),
     "atomics": (atomics, (F8, F8)),
+    "counters": (counters, (uint32[::1], uint64[::1], I4)),
     "fences": (fences, (F8,)),
     "bounded": (bounded, (F8,)),
 }

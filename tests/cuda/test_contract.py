@@ -12,7 +12,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cuda_kernels import F8, KERNELS, loopy, saxpy
 from numba import cuda, float64, int64, types
 from numba.core.datamodel import models
 from numba.cuda import compiler, dispatcher
@@ -20,6 +19,7 @@ from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.cudadrv import nvvm
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel, _LaunchConfiguration
 
+from cuda_kernels import F8, KERNELS, loopy, saxpy
 from numbad.compat import NUMBA_CUDA
 from numbad.cuda.numba_cuda import capability, launcher, lower
 from numbad.errors import Unsupported

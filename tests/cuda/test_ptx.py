@@ -10,9 +10,9 @@ from functools import cache
 
 import pytest
 from cuda import pathfinder
-from cuda_kernels import F4, F8, KERNELS
 from numba import cuda, float32
 
+from cuda_kernels import F4, F8, KERNELS
 from numbad.cuda.numba_cuda import launcher, linked_names, lower, ptx
 from numbad.passes import nvptx
 from numbad.passes.device_symbols import check_callable
@@ -120,8 +120,8 @@ def test_libdevice_rounds_as_it_is_told():
 def test_the_same_instructions_as_numba_cuda(fastmath):
     """The kinds of floating-point instructions that libNVVM makes of the same kernel."""
     from numba.cuda.cudadrv import nvvm
-    if not nvvm.is_available():
-        pytest.skip("needs libNVVM: pip install nvidia-nvvm")
+    if not nvvm.is_available() or pathfinder_misses("nvrtc"):
+        pytest.skip("needs libNVVM and NVRTC: pip install nvidia-nvvm nvidia-cuda-nvrtc")
 
     def mixed(x, y):
         x[0] = x[1] / x[2] * x[3] + x[4]
