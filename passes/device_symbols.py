@@ -17,23 +17,23 @@ from numbad.passes.llvm import InvalidIR
 
 INTRINSIC = "llvm."
 
-_FLOAT = """sqrt fabs floor ceil trunc rint nearbyint round roundeven canonicalize copysign minnum maxnum minimum maximum
-minimumnum maximumnum fma fmuladd is.fpclass fptosi.sat fptoui.sat arithmetic.fence"""
+_FLOAT = """sqrt fabs floor ceil trunc rint nearbyint round roundeven canonicalize copysign minnum maxnum minimum
+maximum minimumnum maximumnum fma fmuladd is.fpclass fptosi.sat fptoui.sat arithmetic.fence"""
 _INTEGER = """ctpop ctlz cttz bitreverse bswap abs smax smin umax umin fshl fshr sadd.sat uadd.sat ssub.sat usub.sat
 sadd.with.overflow uadd.with.overflow ssub.with.overflow usub.with.overflow smul.with.overflow umul.with.overflow"""
 _MEMORY = "memcpy memmove memset stacksave stackrestore lifetime.start lifetime.end invariant.start invariant.end"
 _NOTES = "assume expect experimental.noalias.scope.decl sideeffect donothing trap"
-_NVIDIA = """nvvm.read.ptx.sreg nvvm.barrier0 nvvm.barrier0.popc nvvm.barrier0.and nvvm.barrier0.or
+_NVIDIA = """nvvm.barrier0 nvvm.barrier0.popc nvvm.barrier0.and nvvm.barrier0.or
 nvvm.barrier.cta.sync.aligned.all nvvm.barrier.cta.red.popc.aligned.all nvvm.barrier.cta.red.and.aligned.all
-nvvm.barrier.cta.red.or.aligned.all nvvm.bar.warp.sync nvvm.membar.cta nvvm.membar.gl nvvm.membar.sys nvvm.vote.sync
-nvvm.vote.ballot.sync nvvm.vote.all.sync nvvm.vote.any.sync nvvm.vote.uni.sync nvvm.match.any.sync nvvm.match.all.sync
-nvvm.shfl.sync"""
+nvvm.barrier.cta.red.or.aligned.all nvvm.bar.warp.sync nvvm.membar.cta nvvm.membar.gl nvvm.membar.sys
+nvvm.vote.ballot.sync nvvm.vote.all.sync nvvm.vote.any.sync nvvm.vote.uni.sync nvvm.match.any.sync"""
 _KNOWN = {stem for group in (_FLOAT, _INTEGER, _MEMORY, _NOTES, _NVIDIA) for stem in group.split()}
 
 _SPECIAL_REGISTERS = """tid.x tid.y tid.z ntid.x ntid.y ntid.z ctaid.x ctaid.y ctaid.z nctaid.x nctaid.y nctaid.z laneid
 warpsize"""
 _WHOLE = {f"{INTRINSIC}nvvm.read.ptx.sreg.{name}" for name in _SPECIAL_REGISTERS.split()}
-_WHOLE |= {"llvm.exp2.f32", "llvm.nvvm.match.all.sync.i32p", "llvm.nvvm.match.all.sync.i64p"}
+_WHOLE |= {f"{INTRINSIC}nvvm.shfl.sync.{mode}.{ty}p" for mode in ("idx", "up", "down", "bfly") for ty in ("i32", "f32")}
+_WHOLE |= {"llvm.exp2.f32", "llvm.nvvm.match.all.sync.i32p", "llvm.nvvm.match.all.sync.i64p", "llvm.nvvm.activemask"}
 
 LINKED = ("vprintf", "malloc", "free", "__assertfail", "cudaCGGetIntrinsicHandle", "cudaCGSynchronize")
 """Defined by the driver or by files that numba-cuda links."""

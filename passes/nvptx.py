@@ -8,8 +8,8 @@ Gives   `assembly`: PTX. What is external keeps its name but for characters that
 Unsure  raises `llvm.InvalidIR`.
 
 numba-cuda sets no attributes. Without `convergent` LLVM may move a call of a function with a barrier into a branch or
-duplicate it, and without `memory(none)` each sine might write any memory. So attributes come before all passes, those of
-the engine's own functions too. numba-cuda's own kernels are compiled by libNVVM, which reads no text that LLVM's passes
+duplicate it, and without `memory(none)` each sine might write any memory. So attributes come before all passes, for the
+engine's own functions too. numba-cuda's own kernels are compiled by libNVVM, which reads no text that LLVM's passes
 have seen; PTX must round as its PTX does.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from numbad.passes import llvm, preparation
+from numbad.passes import llvm, preparation, warp
 from numbad.passes.atomics import PREFIX as ATOMIC
 from numbad.passes.atomics import with_bodies, with_subtractions
 from numbad.passes.device_symbols import check_callable
@@ -54,7 +54,7 @@ def assembly(text: str, sm: str, libdevice: bytes | None = None, fma: bool = Tru
     linked      names that files define which are linked later
     """
     target = machine(sm)
-    text = with_bodies(llvm.link(text, machine=target))
+    text = warp.with_own_names(with_bodies(llvm.link(text, machine=target)))
     names = llvm.declared(text)
     check_callable([name for name in names if not name.startswith(LIBDEVICE)], linked)
     text = with_libdevice(text, libdevice, exact=not fastmath, flush=fastmath)
@@ -71,6 +71,8 @@ _FLUSH = '"denormal-fp-math-f32"="preserve-sign,preserve-sign"'
 
 def _attributes(name: str, takes_pointer: bool) -> str:
     """What LLVM may assume of a function."""
+    if name in warp.NAMES:
+        return warp.ATTRIBUTES
     if name.startswith("llvm."):
         return ""                               # LLVM knows its own
     if name.startswith(LIBDEVICE):

@@ -222,10 +222,10 @@ def without_used_list(text: str) -> str:
 
 
 def relaxed(text: str) -> str:
-    """Additions to memory in the order in which CUDA has them, none, seen by the threads of one GPU. LLVM reads the
-    intrinsic functions that front ends still write for them as the strictest there is."""
-    return re.sub(r"^( +%\S+ = atomicrmw fadd [^\n]*?) seq_cst\b", r'\1 syncscope("device") monotonic', text,
-                  flags=re.M)
+    """Atomic additions and counters in the order in which CUDA has them, none, seen by the threads of one GPU. LLVM
+    reads the intrinsic functions that front ends still write for them as the strictest there is."""
+    return re.sub(r"^( +%\S+ = atomicrmw (?:fadd|u(?:inc|dec)_wrap) [^\n]*?) seq_cst\b",
+                  r'\1 syncscope("device") monotonic', text, flags=re.M)
 
 
 def contracted(text: str) -> str:
@@ -233,10 +233,13 @@ def contracted(text: str) -> str:
     return re.sub(r"^( +%\S+ = (?:fadd|fsub|fmul) )", r"\1contract ", text, flags=re.M)
 
 
+_DIVISION = r"fdiv (?=(?:\w+ )*float )"
+_ROOT = r"(?:tail )?call (?=(?:\w+ )*float @llvm\.sqrt\.f32\()"
+
+
 def approximate(text: str) -> str:
     """Single-precision divisions and square roots that the back end may approximate."""
-    return re.sub(r"^( +%\S+ = (?:fdiv (?=(?:\w+ )*float )|(?:tail )?call (?=(?:\w+ )*float @llvm\.sqrt\.f32\()))", r"\1afn ",
-                  text, flags=re.M)
+    return re.sub(rf"^( +%\S+ = (?:{_DIVISION}|{_ROOT}))", r"\1afn ", text, flags=re.M)
 
 
 def answered(text: str, answers: dict[str, int]) -> str:

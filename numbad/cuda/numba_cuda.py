@@ -3,6 +3,7 @@
 Given   a `@cuda.jit` dispatcher and the Numba types of its arguments.
 Gives   `lower`: the LLVM texts of the kernel and of everything that it calls, before any LLVM pass, with what is needed
         to read its parameter list. Works without GPU, driver and CUDA toolkit.
+        `launcher`: what launches PTX of ours as numba-cuda launches its own; `ptx`: that PTX.
 Unsure  raises `Unsupported`; ImportError if numba-cuda is missing or of a version that was not tried. Errors of typing
         are numba-cuda's own and pass through unchanged.
 
@@ -17,26 +18,39 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from numba.core import config
+
 from numbad.compat import NUMBA_CUDA
 from numbad.errors import Unsupported
 from numbad.frontend import Parameter, parameters
+from numbad.passes import nvptx
+from numbad.passes.libdevice import PREFIX as LIBDEVICE
+from numbad.passes.llvm import declared
 
 try:
     NUMBA_CUDA.check(version("numba-cuda"))
 except PackageNotFoundError:
     raise ImportError("derivatives of CUDA kernels need numba-cuda: pip install 'numbad[cuda]'") from None
 
+if config.ENABLE_CUDASIM:
+    raise ImportError("NUMBA_ENABLE_CUDASIM is set: the simulator compiles nothing that could be differentiated")
+
+from cuda import pathfinder
 from numba import cuda, types
+from numba.core.typing import signature
 from numba.cuda import compiler, dispatcher
 from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.core.compiler_lock import global_compiler_lock
 from numba.cuda.cudadrv import nvvm
-from numba.cuda.dispatcher import CUDADispatcher
+from numba.cuda.cudadrv.error import CudaSupportError
+from numba.cuda.dispatcher import CUDADispatcher, _Kernel, _LaunchConfiguration
+from numba.cuda.errors import normalize_kernel_dimensions
 
 OLDEST_GPU = (7, 5)
 """What is compiled for where there is no GPU: code for it runs on all GPUs that CUDA 13 knows."""
@@ -58,8 +72,11 @@ class LoweredKernel:
     filename: str
     line: int
     """First line of the Python function."""
+    fastmath: bool
     library: CUDACodeLibrary
-    """Numba's own: says what files are to be linked, and whether all blocks must run at once."""
+    """numba-cuda's own: says what files are to be linked, and whether all blocks must run at once."""
+    extensions: tuple[Any, ...]
+    """The user's, for arguments of types that numba-cuda does not know."""
 
 
 def lower(kernel: CUDADispatcher | Callable, argtypes: tuple[types.Type, ...], device: bool = False) -> LoweredKernel:
@@ -81,21 +98,23 @@ def lower(kernel: CUDADispatcher | Callable, argtypes: tuple[types.Type, ...], d
             nvvm.set_launch_bounds(function, options.get("launch_bounds"))
         return LoweredKernel(tuple(result.library.llvm_strs), entry, tuple(argtypes),
                              parameters(result, result.signature), result.signature.return_type,
-                             user.py_func.__qualname__, code.co_filename, code.co_firstlineno, result.library)
+                             user.py_func.__qualname__, code.co_filename, code.co_firstlineno,
+                             bool(options.get("fastmath")), result.library, tuple(options.get("extensions") or ()))
 
 
 def _jitted(function: Callable, device: bool) -> CUDADispatcher:
     if not callable(function) or not hasattr(function, "__code__"):
         raise Unsupported(f"{function!r} is neither a @cuda.jit kernel nor a Python function")
-    jitted = cuda.jit(device=device)(function)
-    if not isinstance(jitted, CUDADispatcher):
-        raise Unsupported("NUMBA_ENABLE_CUDASIM is set: there is no compiled code to differentiate")
-    return jitted
+    return cuda.jit(device=device)(function)
 
 
 def capability() -> tuple[int, int]:
     """The compute capability of the current GPU; without one, the oldest that is supported."""
-    return tuple(cuda.get_current_device().compute_capability) if cuda.is_available() else OLDEST_GPU
+    try:
+        major, minor = cuda.get_current_device().compute_capability
+    except CudaSupportError:
+        return OLDEST_GPU
+    return major, minor
 
 
 @contextmanager
@@ -129,3 +148,89 @@ def _offline() -> Iterator[tuple[int, int]]:
 
 
 _COMPILE_DEVICE = CUDADispatcher.compile_device
+
+
+# --- launching -------------------------------------------------------------------------------------------------------
+
+class Launcher:
+    """`launcher[grid, block, stream, sharedmem](*arguments)`, the last two optional, as for a kernel of numba-cuda."""
+
+    def __init__(self, kernel: _Kernel):
+        self.kernel = kernel
+
+    def __getitem__(self, configuration: tuple) -> _LaunchConfiguration:
+        if not 2 <= len(configuration) <= 4:
+            raise ValueError("a kernel is launched with [grid, block], [grid, block, stream] or "
+                             "[grid, block, stream, sharedmem]")
+        grid, block, stream, sharedmem = (*configuration, 0, 0)[:4]
+        return _LaunchConfiguration(self, *normalize_kernel_dimensions(grid, block), stream, sharedmem)
+
+    def call(self, arguments: tuple, launch: _LaunchConfiguration) -> None:
+        expected = len(self.kernel.argument_types)
+        if len(arguments) != expected:
+            raise TypeError(f"this kernel takes {expected} arguments, and {len(arguments)} were given")
+        try:
+            self.kernel.launch(arguments, launch.griddim, launch.blockdim, launch.stream, launch.sharedmem)
+        except CudaSupportError as error:
+            raise Unsupported(f"there is no CUDA GPU to launch a kernel on: {error}") from error
+
+
+class _Library(CUDACodeLibrary):
+    """Code whose PTX is ours; numba-cuda links and loads it."""
+
+    ptx_for: Callable[[str], str]
+
+    def get_asm_strs(self, cc: tuple | None = None) -> list[str]:
+        cc = self._ensure_cc(cc)
+        if cc not in self._ptx_cache:
+            self._ptx_cache[cc] = [self.ptx_for(architecture(*cc))]
+        return self._ptx_cache[cc]
+
+
+def architecture(major: int, minor: int, variant: str = "") -> str:
+    """`sm_90a`, as LLVM and CUDA's tools call it."""
+    return f"sm_{major}{minor}{variant}"
+
+
+def launcher(ptx_for: Callable[[str], str], entry: str, argtypes: tuple[types.Type, ...], like: LoweredKernel,
+             cooperative: bool | None = None) -> Launcher:
+    """What launches `entry` of the PTX that `ptx_for` gives for an architecture. Files are linked and arguments
+    converted as for the kernel `like`. With `cooperative` all blocks run at once; by default if they do for `like`."""
+    theirs = like.library
+    library = _Library(None, entry, entry_name=entry)
+    library.ptx_for = ptx_for
+    library._llvm_strs, library._finalized = [], True
+    library._linking_files |= theirs._linking_files
+    library._setup_functions += theirs._setup_functions
+    library._teardown_functions += theirs._teardown_functions
+    library.referenced_objects.update(theirs.referenced_objects)
+    library.use_cooperative = theirs.use_cooperative if cooperative is None else cooperative
+    library.needs_cudadevrt = library.use_cooperative       # defines the barrier of the whole grid
+    kernel = _Kernel._rebuild(
+        cooperative=library.use_cooperative, name=entry, signature=signature(types.void, *argtypes),
+        codelibrary=library, debug=False, lineinfo=False, call_helper=None, extensions=list(like.extensions))
+    return Launcher(kernel)
+
+
+@lru_cache(maxsize=256)
+def ptx(text: str, sm: str, fastmath: bool = False, linked: frozenset[str] = frozenset()) -> str:
+    """PTX of the engine's text; `linked` are names that the kernel's linked files define (`linked_names`)."""
+    needs_libdevice = any(name.startswith(LIBDEVICE) for name in declared(text))
+    library = _libdevice() if needs_libdevice else None
+    return nvptx.assembly(text, sm, library, fastmath=fastmath, linked=linked)
+
+
+def linked_names(primal: str) -> frozenset[str]:
+    """What a prepared kernel calls and does not define. numba-cuda links files that do."""
+    return frozenset(name for name in declared(primal) if not name.startswith(("llvm.", LIBDEVICE)))
+
+
+@cache
+def _libdevice() -> bytes:
+    try:
+        path = pathfinder.find_bitcode_lib("device")
+    except pathfinder.BitcodeLibNotFoundError as error:
+        raise Unsupported("the CUDA toolkit is needed for its libdevice: pip install 'numbad[cuda]', or set "
+                          f"CUDA_HOME to where it is ({error})") from error
+    with open(path, "rb") as file:
+        return file.read()
