@@ -8,7 +8,13 @@
 
    A status known only at run time is tested first, so that each return is either normal or an exception.
 2  Structures are loaded and stored element by element.
-3  Hints for the optimiser that do not hold for derivatives are gone (lifetimes, assumes, debug records).
+3  An address that is computed as an integer from one pointer is an offset of this pointer:
+
+       %a = ptrtoint ptr %p to i64                %d = sub i64 %b, %a
+       %b = add i64 %a, %x                  ->    %q = getelementptr i8, ptr %p, i64 %d
+       %q = inttoptr i64 %b to ptr
+
+4  Hints for the optimiser that do not hold for derivatives are gone (lifetimes, assumes, debug records).
 
 Given   functions as LLVM prepared them.   Gives   the same functions, changed in place.
 Unsure  does not happen: every function can be brought into this form.
@@ -37,6 +43,7 @@ def canonicalise(function: Function) -> None:
     drop_hints(function)
     remove_unreachable(function)
     split_aggregates(function)
+    give_bases(function)
     if returns_status(function):
         for block in [b for b in function.blocks if b.terminator.opcode == "ret"]:
             split_return(block)
@@ -70,6 +77,34 @@ def split_aggregates(function: Function) -> None:
                 whole = builder.insert_value(whole, builder.load(leaf, place, align=align), path)
         instruction.replace_all_uses_with(whole)
         instruction.erase()
+
+
+def give_bases(function: Function) -> None:
+    """Addresses that are computed as integers become offsets of the pointer that they began with."""
+    for instruction in [i for i in function.instructions if i.opcode == "inttoptr"]:
+        address = instruction.operands[0]
+        bases = list(_bases(address))
+        if len(bases) != 1 or not instruction.type.is_pointer:
+            continue
+        assert instruction.block is not None
+        builder = Builder(instruction.block, instruction)
+        builder.location = instruction.metadata.get("dbg")
+        base = bases[0]
+        pointer = base.operands[0]
+        if pointer.type != instruction.type:
+            continue
+        place = builder.offset(pointer, builder.binary("sub", address, base), instruction.name)
+        instruction.replace_all_uses_with(place)
+        instruction.erase()
+
+
+def _bases(address: Value) -> Iterator[Instruction]:
+    """The pointers that a sum of integers has in it."""
+    if isinstance(address, Instruction) and address.opcode == "ptrtoint":
+        yield address
+    elif isinstance(address, Instruction) and address.opcode == "add":
+        for operand in address.operands:
+            yield from _bases(operand)
 
 
 def _leaves(type: Type, path: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:

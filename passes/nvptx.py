@@ -23,6 +23,7 @@ from numbad.passes.atomics import with_bodies, with_subtractions
 from numbad.passes.device_symbols import check_callable
 from numbad.passes.libdevice import PREFIX as LIBDEVICE
 from numbad.passes.libdevice import with_libdevice
+from numbad.passes.shuffles import with_shuffles
 from numbad.passes.text import approximate, contracted, ptx_name, relaxed, with_attributes, without_used_list
 
 TRIPLE = "nvptx64-nvidia-cuda"
@@ -39,7 +40,7 @@ def machine(sm: str) -> llvm.Machine:
 
 def prepared(modules: Sequence[str], entry: str, sm: str = "sm_80") -> str:
     target = machine(sm)
-    text = without_used_list(llvm.link(*modules, machine=target))
+    text = with_shuffles(without_used_list(llvm.link(*modules, machine=target)))
     text = with_subtractions(with_attributes(relaxed(text), _attributes, of_assembly="convergent"))
     return preparation.prepared(text, entry, target)
 

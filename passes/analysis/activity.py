@@ -199,6 +199,8 @@ def _call_edges(memory: Memory, call: Call) -> Iterable[tuple[Hashable, Hashable
     if isinstance(effect, effects.Copy):
         yield memory.node(call.arguments[1]), memory.node(call.arguments[0])
         return
+    if isinstance(effect, effects.Shuffle):
+        yield call.arguments[2], call
     if effect is not None:
         return
     product = product_of(call)

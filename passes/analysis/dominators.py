@@ -73,6 +73,10 @@ class Postdominators:
                 before[successor].append(block)
         self._dominance = Dominance[Block | None](None, before.__getitem__)
 
+    def immediate(self, block: Block) -> Block | None:
+        """The first block that every path from `block` to the end passes behind it; None for the end itself."""
+        return self._dominance.immediate(block)
+
     def postdominates(self, a: Block, b: Block) -> bool:
         """Every path from `b` to the end passes `a` (a block postdominates itself, one that does not count none)."""
         return self._dominance.dominates(a, b)

@@ -18,12 +18,13 @@ from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import AtomicRMW, Call, ExtractValue, InsertValue, Instruction, Load, Phi, Store
-from numbad.passes.ir.types import I1, I8, I64, VOID, FloatType, VectorType, size_of
+from numbad.passes.ir.types import DOUBLE, I1, I8, I64, VOID, FloatType, VectorType, size_of
 from numbad.passes.ir.values import ConstantAggregate, ConstantInt, Value, integer, zero
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.algebra import Term
 from numbad.passes.rules.table import Rule
+from numbad.passes.rules.threads import SHUFFLE_ADJOINT
 
 
 class AdjointRules:
@@ -210,6 +211,8 @@ class AdjointRules:
         match effects.effect_of(i):
             case effects.Synchronise(mirror=mirror, arguments=count):
                 self.builder.call_symbol(mirror, VOID, [self.lookup(a) for a in i.arguments[:count]])
+            case effects.Shuffle():
+                self.shuffle_back(i)
             case effects.Copy():
                 destination = self.lookup(Shadow(i.arguments[0]))
                 bytes = self.builder.cast("zext", self.lookup(i.arguments[2]), I64)
@@ -223,6 +226,14 @@ class AdjointRules:
                            self.builder.cast("zext", self.lookup(i.arguments[2]), I64))
             case _:
                 raise Bug(f"no adjoint for a call of {i.callee_name}")
+
+    def shuffle_back(self, i: Call) -> None:
+        """x.bar += the sum of y.bar over all lanes that read x, this one included where there was no other."""
+        y_bar = self.builder.extract(self.adjoints.take(i), [0])
+        x = i.arguments[2]
+        arguments = [y_bar if a is x else self.lookup(a) for a in i.arguments]
+        symbol = SHUFFLE_ADJOINT + ("f64" if x.type == DOUBLE else "f32")
+        self.adjoints.add(x, self.builder.call_symbol(symbol, x.type, arguments))
 
     def clear(self, pointer: Value, bytes: Value) -> None:
         self.builder.call_symbol("llvm.memset.p0.i64", VOID, [pointer, integer(I8, 0), bytes, ConstantInt(I1, 0)])

@@ -7,6 +7,7 @@ Unsure  refuses. What is inactive is let through unexamined.
 from __future__ import annotations
 
 from numbad.passes.analysis.memory import Node, holds_float, holds_pointer
+from numbad.passes.analysis.uniformity import Uniformity
 from numbad.passes.derivative.adjoint_rules import float_kinds
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.diagnostics import Refusal, function_location, refuse
@@ -17,6 +18,7 @@ from numbad.passes.ir.values import ConstantInt, Value
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.opcodes import OPCODES, Kind
+from numbad.passes.rules.threads import FROM_ANY_LANE
 from numbad.passes.rules.symbols import Elementary, Inactive, Refused, classify
 
 WRITE_RULE = "keep it away from what is differentiated, or write it with functions that have a rule"
@@ -30,10 +32,30 @@ def check_types(module: Module, entry: str) -> None:
 
 
 def check(facts: Facts) -> None:
+    if facts.target.many_threads:
+        check_meetings(facts)
     for function in facts.functions:
         for block in facts.live[function]:
             for instruction in block.instructions:
                 _Examiner(facts, instruction).examine()
+
+
+def check_meetings(facts: Facts) -> None:
+    """Where all threads of a block wait for each other, all must come: in the reverse sweep they wait again, and the
+    threads that passed by would not know when."""
+    for function in facts.functions:
+        meetings = [i for b in facts.live[function] for i in b.instructions if isinstance(i, Call)
+                    and isinstance(effect := effects.effect_of(i), effects.Synchronise) and effect.block]
+        if not meetings:
+            continue
+        if function is not facts.entry:
+            raise refuse("unsupported", "a barrier in a function that is called", "keep it in the kernel", meetings[0])
+        divergent = Uniformity(function, facts.live[function], facts.memory).divergent_blocks
+        for i in meetings:
+            if i.block in divergent:
+                raise refuse("unsupported", "a barrier that not all threads of a block may come to (a branch, a loop or "
+                             "a return before it depends on the thread, or on memory that the kernel writes)",
+                             "let all threads come to it, and test inside of what is between the barriers", i)
 
 
 class _Examiner:
@@ -63,6 +85,12 @@ class _Examiner:
                                "use a conversion that keeps the value")
         elif isinstance(i, AtomicRMW) and self.facts.activity.is_active_memory(i.pointer):
             self.atomic(i)
+
+    def shuffle(self, i: Call) -> None:
+        mode = i.arguments[1]
+        if self.active(i) and not (isinstance(mode, ConstantInt) and mode.value != FROM_ANY_LANE):
+            raise self.refusal("unsupported", "a number that is read from a lane of any choice (shfl_sync)",
+                               "use shfl_up_sync, shfl_down_sync or shfl_xor_sync, or shared memory")
 
     def atomic(self, i: AtomicRMW) -> None:
         if i.operation not in ("fadd", "fsub"):
@@ -146,7 +174,7 @@ class _Examiner:
                 if matters or always:
                     raise self.refusal("no derivative", f"the derivative of `{i.callee_name}`: {reason}", WRITE_RULE)
             case _:
-                if matters:
+                if matters or self.facts.target.many_threads:  # it may be a meeting of threads that must be mirrored
                     name = f"`{i.callee_name}`" if i.callee_name else "a function called through a pointer"
                     raise self.refusal("no derivative", f"the derivative of {name}, and there is no rule for it",
                                        WRITE_RULE)
@@ -167,6 +195,8 @@ class _Examiner:
             case effects.Copy() if self.facts.activity.is_active_memory(i.arguments[0]):
                 self.origin(i.arguments[0])
                 self.copy(i)
+            case effects.Shuffle():
+                self.shuffle(i)
             case _:
                 return
 

@@ -181,7 +181,10 @@ class _Writer:
             case effects.Part():
                 if shadowed(i):
                     self.duals.set(i, list(self.repeat(i, [0])))
-            case effects.Drop() | effects.Integers():
+            case effects.Shuffle():
+                if self.carries(i):
+                    self.duals.set(i, list(self.repeat(i, [2])))
+            case effects.Drop() | effects.Integers() | effects.Synchronise():
                 pass
             case None:
                 product = blas.product_of(i)

@@ -131,7 +131,7 @@ class ForwardSweep:
         if not self.split:
             self.duals.alloca(i)
             return
-        if self.facts.target.many_threads:
+        if self.facts.target.many_threads and (i.operands or size_of(i.allocated) > 8):
             raise refuse("unsupported", "a local array in a function that is called", "keep it in the kernel", i)
         count = self.copier.twin(i.operands[0]) if i.operands else i64(1)
         bytes = self.builder.binary("mul", self.builder.cast("zext", count, I64), i64(size_of(i.allocated)))

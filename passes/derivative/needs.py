@@ -187,6 +187,8 @@ def _call_reads(facts: Facts, i: Call) -> list[Item] | None:
             return [Shadow(i.arguments[0]), *sources, i.arguments[2]]
         case effects.Synchronise(arguments=count):
             return list(i.arguments[:count]) if facts.has_active_memory else None
+        case effects.Shuffle():
+            return [a for k, a in enumerate(i.arguments) if k != 2] if facts.activity.is_active(i) else None
         case effects.Fill():
             return [Shadow(i.arguments[0]), i.arguments[2]] if memory(i.arguments[0]) else None
         case None:

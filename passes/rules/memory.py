@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from numbad.passes.ir.instructions import Call
-from numbad.passes.rules.threads import SYNCHRONISATIONS, Synchronise
+from numbad.passes.rules.threads import SHUFFLE, SYNCHRONISATIONS, Shuffle, Synchronise
 
 HEADER_DATA = 24  # where a MemInfo keeps its data pointer
 HEADER_BYTES = 64  # room for a MemInfo
@@ -79,7 +79,8 @@ class Part:
     """Gives the address of an array in the record `arguments[0]` of a tape; `arguments[2]` says which array."""
 
 
-Effect = Allocate | Resize | Release | Count | Copy | Fill | Drop | Integers | Tape | Part | Synchronise
+Effect = Allocate | Resize | Release | Count | Copy | Fill | Drop | Integers | Tape | Part \
+    | Synchronise | Shuffle
 
 _EXACT: dict[str, Effect] = {
     **SYNCHRONISATIONS,
@@ -114,6 +115,7 @@ _EXACT: dict[str, Effect] = {
 }
 
 _PREFIX: tuple[tuple[str, Effect], ...] = (
+    (SHUFFLE, Shuffle()),
     ("llvm.memcpy.", Copy()),
     ("llvm.memmove.", Copy()),
     ("llvm.memset.", Fill()),

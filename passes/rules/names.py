@@ -17,7 +17,7 @@ hypot ldexp lgamma log log10 log1p log2 nextafter pow powi remainder sin sinh sq
 ceil floor nearbyint rint round roundeven trunc llrint llround lrint lround"""
 
 C_FUNCTIONS = {name: name for name in _SAME.split()} | {"fmod": "frem", "drem": "remainder", "fmin": "min",
-                                                        "fmax": "max"}
+                                                        "fmax": "max", "fdivide": "fdiv"}
 """C's name of a function of doubles -> its canonical name; the function of floats has an `f` behind it."""
 
 _NUMBA = {"gamma": "tgamma", "fixed_fmod": "fmod"}

@@ -47,6 +47,9 @@ _EXACT: dict[str, Decision] = {
                     "PyLong_FromUnsignedLongLong PyBool_FromLong PyComplex_FromDoubles PyObject_Str PyUnicode_AsUTF8 "
                     "PyUnicode_FromString PySys_FormatStdout Py_IncRef Py_DecRef PyErr_WriteUnraisable Py_FatalError "
                     "numba_fatal_error numba_unpickle printf puts putchar".split(), Inactive(repeatable=False)),
+    # What CUDA's barrier for all blocks is called with, and print in a kernel.
+    "cudaCGGetIntrinsicHandle": Inactive(),
+    "vprintf": Inactive(repeatable=False),
     # Random numbers do not depend on anything.
     **dict.fromkeys("numba_get_np_random_state numba_get_py_random_state numba_get_internal_random_state "
                     "numba_rnd_shuffle numba_rnd_init numba_poisson_ptrs".split(), Inactive(repeatable=False)),

@@ -26,6 +26,19 @@ class Synchronise:
 _BLOCK = "llvm.nvvm.barrier.cta.sync.aligned.all"
 _VOTING = "llvm.nvvm.barrier.cta.red."  # a barrier that also counts or combines a truth value of each thread
 
+@dataclass(frozen=True)
+class Shuffle:
+    """Gives the number `arguments[2]` of another lane of the warp, and whether there is such a lane: the own one, if not.
+
+    Arguments: mask of the lanes that take part, mode, number, lane (a distance, but for mode 0), clamp.
+    """
+
+
+SHUFFLE = "numbad.shfl."
+SHUFFLE_ADJOINT = "numbad.shfl.adjoint."
+FROM_ANY_LANE = 0
+"""The mode in which a lane may be read by any number of others; modes 1 to 3 are a distance up, down, and by xor."""
+
 SYNCHRONISATIONS: dict[str, Synchronise] = {
     _BLOCK: Synchronise(_BLOCK, 1),
     **{f"{_VOTING}{operation}.aligned.all": Synchronise(_BLOCK, 1) for operation in ("popc", "and", "or")},
@@ -34,7 +47,13 @@ SYNCHRONISATIONS: dict[str, Synchronise] = {
     "llvm.nvvm.bar.warp.sync": Synchronise("llvm.nvvm.bar.warp.sync", 1, block=False),
     **{f"llvm.nvvm.membar.{scope}": Synchronise(f"llvm.nvvm.membar.{scope}", 0, block=False)
        for scope in ("cta", "gl", "sys")},
+    "cudaCGSynchronize": Synchronise("cudaCGSynchronize", 2),  # all blocks of the grid
 }
+
+def is_vote_of_block(name: str) -> bool:
+    """All threads of a block get the same answer."""
+    return name.startswith(_VOTING) or name.startswith("llvm.nvvm.barrier0.")
+
 
 SAME_FOR_BLOCK = tuple(f"llvm.nvvm.read.ptx.sreg.{name}" for name in ("ntid.", "ctaid.", "nctaid.", "warpsize"))
 """Where a block is, and how many there are of what."""
