@@ -288,10 +288,10 @@ def test_local_and_constant_memory():
 LOCAL = """
 define ptx_kernel void @k(ptr %out, i64 %n) {
   %fixed = alloca [4 x double], align 8
-  %many = alloca float, i64 %n, align 4
+  %1 = alloca float, i64 %n, align 4
   %p = getelementptr double, ptr %fixed, i64 %n
   %v = load double, ptr %p
-  %q = getelementptr float, ptr %many, i64 1
+  %q = getelementptr float, ptr %1, i64 1
   %w = load float, ptr %q
   %x = fpext float %w to double
   store double %v, ptr %out
