@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from functools import cache
 
 import numpy as np
@@ -9,13 +11,17 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-from cuda.emulator import EmulatedKernel, available, flatten  # noqa: E402
+from cuda.emulator import EmulatedKernel, Race, available, flatten  # noqa: E402
 from cuda.lowering import lowered  # noqa: E402
 from cuda.pool import POOL, REFUSED, Kernel, copied  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 
 KERNELS = POOL | REFUSED
+
+
+def source(name: str) -> str:
+    return inspect.getsource(KERNELS[name].kernel.py_func)
 
 
 @cache
@@ -46,6 +52,31 @@ def test_kernel_agrees_with_numpy(name: str) -> None:
 @pytest.mark.parametrize("name", KERNELS)
 def test_other_levels_of_optimisation(name: str, level: int) -> None:
     check(KERNELS[name], level, "random", 0)
+
+
+BARRIER = re.compile(r"^ +(?:tail )?call void @llvm\.nvvm\.bar\S+\(.*\n", re.M)
+ATOMIC = re.compile(r"^ +(%\S+) = atomicrmw (f?add) ptr (.+), (\w+) (\S+) \w+, align.*\n", re.M)
+
+
+def plain(atomic: re.Match) -> str:
+    """An atomic addition taken apart."""
+    old, operation, pointer, type, value = atomic.groups()
+    return (f"  {old} = load {type}, ptr {pointer}\n  %sum.by.hand = {operation} {type} {old}, {value}\n"
+            f"  store {type} %sum.by.hand, ptr {pointer}\n")
+
+
+@pytest.mark.parametrize("name", [name for name in KERNELS if "atomic.add" in source(name)
+                                  or "syncthreads()" in source(name) or "syncwarp()" in source(name)])
+def test_every_barrier_and_atomic_is_needed(name: str) -> None:
+    """Without one of them the emulator finds a race: neither is the pool careless, nor the emulator blind."""
+    kernel = KERNELS[name]
+    text, entry = lowered(kernel.kernel, kernel.argtypes())
+    places = [(m, "") for m in BARRIER.finditer(text)] + [(m, plain(m)) for m in ATOMIC.finditer(text)]
+    assert places
+    for match, replacement in places:
+        weaker = EmulatedKernel(text[:match.start()] + replacement + text[match.end():], entry, races=True)
+        with pytest.raises(Race):
+            weaker.launch(kernel.grid, kernel.block, flatten(*kernel.drawn()), kernel.shared)
 
 
 def test_the_pool_is_whole() -> None:

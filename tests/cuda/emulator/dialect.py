@@ -126,10 +126,10 @@ def rewritten(line: str, notes: bool, sites: list[str]) -> list[str]:
         before.append(f"  call void @emu.site(i32 {len(sites) - 1})")
     if notes:
         before += noted(line, sites)
-    return [*before, line, *poisoned(line)]
+    return [*before, line, *poisoned(line, sites)]
 
 
-def poisoned(line: str) -> list[str]:
+def poisoned(line: str, sites: list[str]) -> list[str]:
     """Local memory starts as NaN bytes, not as whatever suits the optimiser."""
     match = re.match(rf"\s+(%{NAME}) = alloca (?:inalloca )?", line)
     if not match:
@@ -138,11 +138,11 @@ def poisoned(line: str) -> list[str]:
     count = next((operand for operand in rest if re.match(r"i\d+ ", operand)), None)
     size, lines = size_of(type), []
     if count:
-        width, number = count.split(" ")
-        lines = [f"  {match[1]}.emu.n = zext {width} {number} to i64" if width != "i64" else
-                 f"  {match[1]}.emu.n = add i64 {number}, 0",
-                 f"  {match[1]}.emu.s = mul i64 {match[1]}.emu.n, {size.removeprefix('i64 ')}"]
-        size = f"i64 {match[1]}.emu.s"
+        sites.append(line.strip())
+        name, (width, number) = f"%emu.n{len(sites) - 1}", count.split(" ")
+        cast = f"add i64 {number}, 0" if width == "i64" else f"zext {width} {number} to i64"
+        lines = [f"  {name}.count = {cast}", f"  {name} = mul i64 {name}.count, {size.removeprefix('i64 ')}"]
+        size = f"i64 {name}"
     return [*lines, f"  call void @{MEMSET}(ptr {match[1]}, i8 -1, {size}, i1 false)"]
 
 

@@ -100,6 +100,7 @@ class Launch:
         if kernel.dynamic:
             self.shared.append((kernel.dynamic, kernel.dynamic + shared))
         self.idle: list[Fibers] = []
+        self.stacks: list[tuple[int, int]] = []
         self.kept: list[np.ndarray] = []
         cells = [ctypes_of[t](v) for t, v in zip(kernel.parameters, flat, strict=True)]
         self.cells = cells, (ctypes.c_void_p * max(len(cells), 1))(*[ctypes.addressof(c) for c in cells])
@@ -115,7 +116,7 @@ class Launch:
             waiting = []
             for number, threads, memory in running:
                 if threads is None:
-                    fibers = self.idle.pop() if self.idle else Fibers(self.threads)
+                    fibers = self.idle.pop() if self.idle else self.new_fibers()
                     threads = fibers, self.threads_of(number, fibers)
                     self.set_shared(None)
                 else:
@@ -128,6 +129,11 @@ class Launch:
         if self.kernel.races:
             self.keep_notes()
             self.raise_race()
+
+    def new_fibers(self) -> Fibers:
+        fibers = Fibers(self.threads)
+        self.stacks.append(fibers.extent)
+        return fibers
 
     def threads_of(self, number: int, fibers: Fibers) -> Iterator[bool]:
         records, at = fibers.records, self.coordinates(number)
@@ -205,13 +211,13 @@ class Launch:
             raise Unsupported(f"more than {EXTENTS} arrays")
         kernel.extents[:len(extents)] = extents
         kernel.extent_count.value = len(extents)
-        self.stack = fibers.extent
 
     def keep_notes(self) -> None:
         """Move the notes out of the kernel's memory, without those of local memory."""
         notes = self.kernel.notes[:self.kernel.noted.value]
-        low, high = self.stack
-        self.kept.append(races.compressed(notes[(notes["address"] < low) | (notes["address"] >= high)]))
+        for low, high in self.stacks:
+            notes = notes[(notes["address"] < low) | (notes["address"] >= high)]
+        self.kept.append(races.compressed(notes))
         self.kernel.noted.value = 0
 
     def raise_race(self) -> None:

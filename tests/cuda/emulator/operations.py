@@ -17,8 +17,8 @@ IDX, UP, DOWN, BUTTERFLY = range(4)
 ALL, ANY, UNIFORM, BALLOT = range(4)
 BOTH = "{ i32, i1 }"
 
-# Barriers: the operands are the barrier's number and the predicate. LLVM 20 keeps numba-cuda's spelling barrier0, where
-# the number is missing; it is added by BARRIER_0.
+# Barriers: the operands are the barrier's number and the predicate. LLVM 20 keeps numba-cuda's spelling barrier0, which
+# has no number; WRAPPERS adds it.
 OPERATIONS: dict[str, tuple[str, list[str], int, int]] = {
     "barrier.cta.sync.aligned.all": ("void", ["i32"], BARRIER, SYNC),
     "barrier.cta.sync.all": ("void", ["i32"], BARRIER, SYNC),
@@ -37,7 +37,7 @@ OPERATIONS: dict[str, tuple[str, list[str], int, int]] = {
     "activemask": ("i32", [], WARP, ACTIVE),
 }
 
-# Intrinsics that are one of the operations with an operand fixed: the operation, result and parameters, and the call.
+# Intrinsics that are one of the operations with an operand fixed: the operation, and IR that calls it.
 WRAPPERS: dict[str, tuple[str, str]] = {
     "barrier0": ("barrier.cta.sync.aligned.all",
                  "define internal void @emu.nvvm.barrier0() {\n"

@@ -26,7 +26,7 @@ RECORD = np.dtype([
     ("padding", np.uint8, 40),
 ], align=True)
 assert RECORD.itemsize % 64 == 0 and RECORD.fields is not None
-OFFSET = {name: RECORD.fields[name][1] for name in RECORD.names}
+OFFSET = {name: field[1] for name, field in RECORD.fields.items()}
 
 DONE, BARRIER, WARP, GRID, PAUSE, NOTES_FULL, OUT_OF_BOUNDS = range(7)
 """Why a fiber yields. From NOTES_FULL on, `emu.run` returns at once."""

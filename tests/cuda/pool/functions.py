@@ -67,7 +67,7 @@ def _(x):
 
 @cuda.jit(device=True)
 def potential(x, y, strength):
-    """Too large for LLVM to inline it at each of three calls."""
+    """Large; LLVM inlines it all the same, since its threshold for NVPTX is eleven times that of other targets."""
     r2 = x * x + y * y
     wave = math.sin(3.0 * x) * math.cos(2.0 * y) + math.sin(x * y) * math.cos(x - y)
     well = -strength * math.exp(-r2) + math.log(1.0 + r2) + math.tanh(x) * math.sqrt(1.0 + y * y)
