@@ -54,7 +54,13 @@ class Dominance(Generic[T]):
         for i, node in enumerate(order):
             for other in following(node):
                 predecessors[self._index[other]].append(i)
-        self._intervals = _intervals(_immediate(predecessors))
+        self._order, self._immediate = order, _immediate(predecessors)
+        self._intervals = _intervals(self._immediate)
+
+    def immediate(self, node: T) -> T | None:
+        """The next node that every path from the start passes; None for the start and for what cannot be reached."""
+        index = self._index.get(node, 0)
+        return self._order[self._immediate[index]] if index else None
 
     def dominates(self, a: T, b: T) -> bool:
         """Every path from the start to `b` passes `a` (a node dominates itself); no if either cannot be reached."""

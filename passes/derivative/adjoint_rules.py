@@ -210,7 +210,8 @@ class AdjointRules:
     def effect(self, i: Call) -> None:
         match effects.effect_of(i):
             case effects.Synchronise(mirror=mirror, arguments=count):
-                self.builder.call_symbol(mirror, VOID, [self.lookup(a) for a in i.arguments[:count]])
+                result = i.type if mirror == i.callee_name else VOID
+                self.builder.call_symbol(mirror, result, [self.lookup(a) for a in i.arguments[:count]])
             case effects.Shuffle():
                 self.shuffle_back(i)
             case effects.Copy():

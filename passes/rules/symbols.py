@@ -49,6 +49,7 @@ _EXACT: dict[str, Decision] = {
                     "numba_fatal_error numba_unpickle printf puts putchar".split(), Inactive(repeatable=False)),
     # What CUDA's barrier for all blocks is called with, and print in a kernel.
     "cudaCGGetIntrinsicHandle": Inactive(),
+    "numbad.shared.size": Inactive(),
     "vprintf": Inactive(repeatable=False),
     # Random numbers do not depend on anything.
     **dict.fromkeys("numba_get_np_random_state numba_get_py_random_state numba_get_internal_random_state "

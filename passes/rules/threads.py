@@ -55,7 +55,8 @@ def is_vote_of_block(name: str) -> bool:
     return name.startswith(_VOTING) or name.startswith("llvm.nvvm.barrier0.")
 
 
-SAME_FOR_BLOCK = tuple(f"llvm.nvvm.read.ptx.sreg.{name}" for name in ("ntid.", "ctaid.", "nctaid.", "warpsize"))
+SAME_FOR_BLOCK = ("numbad.shared.size", "cudaCGGetIntrinsicHandle",
+                  *(f"llvm.nvvm.read.ptx.sreg.{name}" for name in ("ntid.", "ctaid.", "nctaid.", "warpsize")))
 """Where a block is, and how many there are of what."""
 
 POSITIONS = SAME_FOR_BLOCK + tuple(f"llvm.nvvm.read.ptx.sreg.{name}" for name in ("tid.", "laneid", "lanemask"))
