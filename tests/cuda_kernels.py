@@ -100,6 +100,20 @@ def barrier_between_equal_tests(x, out):
 
 
 @cuda.jit
+def barrier_in_both_branches(x, out):
+    s = cuda.shared.array(64, float64)
+    i = cuda.grid(1)
+    s[cuda.threadIdx.x] = x[i]
+    if x[0] > 1.0:
+        cuda.syncthreads()
+        v = s[0]
+    else:
+        cuda.syncthreads()
+        v = s[1]
+    out[i] = v * x[i]
+
+
+@cuda.jit
 def dynamic(x, out):
     s = cuda.shared.array(0, float64)
     tx = cuda.threadIdx.x
@@ -199,6 +213,7 @@ KERNELS = {
     "tree_sum": (tree_sum, (F8, F8)),
     "barrier_in_function": (barrier_in_function, (F8, F8)),
     "barrier_between_equal_tests": (barrier_between_equal_tests, (F8, F8)),
+    "barrier_in_both_branches": (barrier_in_both_branches, (F8, F8)),
     "dynamic": (dynamic, (F8, F8)),
     "shuffles": (shuffles, (F8, F4, F8)),
     "votes": (votes, (F8, I4)),

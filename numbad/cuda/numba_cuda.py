@@ -90,7 +90,10 @@ def lower(kernel: CUDADispatcher | Callable, argtypes: tuple[types.Type, ...], d
     with global_compiler_lock, _offline() as capability:
         result = compiler.compile_cuda(
             user.py_func, None if device else types.void, tuple(argtypes), lineinfo=True,
-            fastmath=bool(options.get("fastmath")), nvvm_options={}, cc=capability)
+            fastmath=bool(options.get("fastmath")), nvvm_options={}, cc=capability,
+            max_registers=options.get("max_registers"))
+        for file in options.get("link") or ():
+            result.library.add_linking_file(file)
         entry = result.fndesc.llvm_func_name
         if not device:
             function = result.library.get_function(entry)
@@ -197,7 +200,7 @@ def launcher(ptx_for: Callable[[str], str], entry: str, argtypes: tuple[types.Ty
     """What launches `entry` of the PTX that `ptx_for` gives for an architecture. Files are linked and arguments
     converted as for the kernel `like`. With `cooperative` all blocks run at once; by default if they do for `like`."""
     theirs = like.library
-    library = _Library(None, entry, entry_name=entry)
+    library = _Library(None, entry, entry_name=entry, max_registers=theirs._max_registers)
     library.ptx_for = ptx_for
     library._llvm_strs, library._finalized = [], True
     library._linking_files |= theirs._linking_files

@@ -44,7 +44,8 @@ def test_the_installer_gets_the_same_versions():
 
 
 def test_compilation():
-    assert {"pyfunc", "return_type", "args", "lineinfo", "fastmath", "nvvm_options", "cc"} <= names_of(
+    assert {"pyfunc", "return_type", "args", "lineinfo", "fastmath", "nvvm_options", "cc",
+            "max_registers"} <= names_of(
         compiler.compile_cuda)
     assert list(inspect.signature(compiler.kernel_fixup).parameters) == ["kernel", "debug"]
     assert list(inspect.signature(nvvm.set_launch_bounds).parameters) == ["kernel", "launch_bounds"]
@@ -71,7 +72,7 @@ def test_types_and_data_models_are_numbas():
 def test_library():
     library = CUDACodeLibrary(None, "name", entry_name="entry")
     held = {"_llvm_strs", "_finalized", "_linking_files", "_setup_functions", "_teardown_functions", "_ptx_cache",
-            "referenced_objects", "use_cooperative", "needs_cudadevrt"}
+            "referenced_objects", "use_cooperative", "needs_cudadevrt", "_max_registers"}
     assert held <= set(dir(library))
     assert library._ensure_cc((9, 0, "a")) == (9, 0, "a")
     assert "self.get_asm_strs(cc=cc)" in inspect.getsource(CUDACodeLibrary._link_all)
@@ -110,6 +111,16 @@ def test_a_kernel_for_the_whole_grid_is_launched_as_one():
     ours = launched("whole_grid")
     assert ours.kernel.cooperative and ours.kernel._codelibrary.needs_cudadevrt
     assert not launched("saxpy").kernel.cooperative
+
+
+def test_files_and_limits_of_the_primal_are_kept():
+    @cuda.jit(link=[cuda.PTXSource(b"// theirs")], max_registers=40)
+    def scaled(x):
+        x[0] *= 2.0
+
+    library = launcher(lambda sm: "", "our_kernel", (F8,), lower(scaled, (F8,))).kernel._codelibrary
+    assert [type(file) for file in library._linking_files] == [cuda.PTXSource]
+    assert library._max_registers == 40
 
 
 def test_launch_configuration(monkeypatch):

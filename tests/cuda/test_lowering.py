@@ -65,6 +65,7 @@ def test_loops_are_in_canonical_form(name):
 
 @pytest.mark.parametrize("name, barriers", [
     ("stencil", 1), ("tree_sum", 2), ("barrier_in_function", 1), ("barrier_between_equal_tests", 1), ("dynamic", 1),
+    ("barrier_in_both_branches", 2),
     ("votes", 2), ("saxpy", 0)])
 def test_barriers_are_neither_lost_nor_copied(name, barriers):
     _, text = ready(name)
@@ -88,6 +89,14 @@ def test_a_function_with_a_barrier_may_not_be_moved():
     assert re.search(r"^attributes #\d+ = \{ convergent ", text, re.M)
     head = next(definitions(text)).text.split(BARRIER.search(text)[0])[0]
     assert "br i1" not in head, "all threads reach the barrier"
+
+
+def test_exchanges_in_a_warp_may_not_be_moved_either():
+    for name, functions in {"shuffles": ["shfl.sync.i32"], "votes": ["vote.sync", "match.all.sync.i32"]}.items():
+        _, text = ready(name)
+        for function in functions:
+            assert re.search(rf"^; Function Attrs: convergent .*\n(?:;.*\n)?declare [^@]*@llvm\.nvvm\.{function}\(",
+                             text, re.M)
 
 
 def test_tiny_loops_only_are_unrolled():
