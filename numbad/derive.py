@@ -110,7 +110,7 @@ def _task(lowered: frontend.Lowered, request: Request) -> Task:
     active: set[int] = set()
     contents: list[tuple[int, Type]] = []
     for index, parameter in enumerate(lowered.parameters, 2):
-        element = _element(parameter.leaf if parameter.path[-1:] != ("data",) else _array_dtype(parameter))
+        element = element_of(parameter)
         is_data = parameter.path[-1:] == ("data",)
         if element is None:
             continue
@@ -136,6 +136,11 @@ def _check_shadows(lowered: frontend.Lowered, request: Request, shadows: tuple[i
             f"the {asked} of {lowered.name} meets differentiated values in the argument `{parameter.name}`, which is "
             f"no array of floats but {parameter.type}.\n\n  {lowered.filename}:{lowered.line}, in {lowered.name}\n\n"
             "Pass arrays of floats for what is written.")
+
+
+def element_of(parameter: frontend.Parameter) -> Type | None:
+    """The LLVM type of a parameter that is a number, or of the elements that it points to; None for all others."""
+    return _element(parameter.leaf if parameter.path[-1:] != ("data",) else _array_dtype(parameter))
 
 
 def _array_dtype(parameter: frontend.Parameter) -> types.Type | None:

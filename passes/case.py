@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from numbad.passes import pipeline, preparation
+from numbad.passes import nvptx, pipeline, preparation
 from numbad.passes.derivative.facts import Task
 from numbad.passes.derivative.plan import Options
 from numbad.passes.ir.function import Module
@@ -37,7 +37,10 @@ class Case:
     def run(self, between: Callable[[str, Module | None], None]) -> pipeline.Derivative:
         """Prepare and differentiate. Raises as `pipeline.differentiate` does."""
         with _uncollected():
-            prepared = preparation.prepared(self.text, self.task.entry, self.machine)
+            if self.machine.triple == nvptx.TRIPLE:
+                prepared = nvptx.prepared((self.text,), self.task.entry, self.machine.cpu)
+            else:
+                prepared = preparation.prepared(self.text, self.task.entry, self.machine)
             between("prepare", None)
             return pipeline.differentiate(prepared, self.task, self.options, self.seed_text, between)
 

@@ -105,6 +105,21 @@ def lower(kernel: CUDADispatcher | Callable, argtypes: tuple[types.Type, ...], d
                              bool(options.get("fastmath")), result.library, tuple(options.get("extensions") or ()))
 
 
+def kernel_of(kernel: CUDADispatcher | Callable, what: str) -> CUDADispatcher:
+    """The kernel of which `what` is asked: numba-cuda's own, or made of a Python function."""
+    if isinstance(kernel, CUDADispatcher):
+        return kernel
+    if not callable(kernel) or not hasattr(kernel, "__code__"):
+        raise TypeError(f"{what}: {kernel!r} is no @cuda.jit kernel; a function for the host has numbad.jvp and "
+                        "numbad.vjp")
+    return cuda.jit(kernel)
+
+
+def typeof(value: Any) -> types.Type:
+    """The Numba type of an argument of a kernel, arrays of other libraries included."""
+    return _TYPING.typeof_pyval(value)
+
+
 def _jitted(function: Callable, device: bool) -> CUDADispatcher:
     if not callable(function) or not hasattr(function, "__code__"):
         raise Unsupported(f"{function!r} is neither a @cuda.jit kernel nor a Python function")
@@ -151,6 +166,7 @@ def _offline() -> Iterator[tuple[int, int]]:
 
 
 _COMPILE_DEVICE = CUDADispatcher.compile_device
+_TYPING = cuda.jit(lambda: None)
 
 
 # --- launching -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,86 @@
+"""The current GPU as numba-cuda sees it: where arrays lie, memory, launches (see `launch.Machine`).
+
+Given   values of a call, a derivative.   Gives   what `launch` asks for.
+Unsure  raises `Unsupported` without a GPU, TypeError for arrays on the host: a derivative copies nothing to and fro.
+
+Arrays of other libraries come by `__cuda_array_interface__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from numba import cuda, types
+
+from numbad.cuda import numba_cuda
+from numbad.cuda.derive import KernelDerivative
+from numbad.cuda.memory import Array
+
+
+class Gpu:
+    def __init__(self) -> None:
+        self._launchers: dict[tuple[str, tuple[types.Type, ...]], numba_cuda.Launcher] = {}
+
+    def arguments(self, kernel: Any) -> Sequence[str]:
+        return tuple(signature(kernel.py_func).parameters)
+
+    def typeof(self, value: Any) -> types.Type:
+        if isinstance(value, np.ndarray):
+            raise TypeError("an array on the host: derivatives of kernels work in the device's memory; copy it there with "
+                            "cuda.to_device")
+        if isinstance(value, tuple):
+            return types.BaseTuple.from_types(tuple(map(self.typeof, value)))
+        return numba_cuda.typeof(_on_device(value))
+
+    def array(self, value: Any) -> Array | None:
+        interface = getattr(value, "__cuda_array_interface__", None)
+        if interface is None:
+            return None
+        address, readonly = interface["data"]
+        dtype = np.dtype(interface["typestr"])
+        shape = tuple(interface["shape"])
+        strides = interface.get("strides")
+        if strides is None:
+            strides = tuple(dtype.itemsize * int(np.prod(shape[k + 1:], dtype=np.int64)) for k in range(len(shape)))
+        return Array(address, shape, tuple(strides), str(dtype), dtype.itemsize, readonly, value)
+
+    def words(self, count: int) -> Array:
+        try:
+            memory = cuda.to_device(np.zeros(count, np.int64)) if count < 1024 else cuda.device_array(count, np.int64)
+        except cuda.cudadrv.driver.CudaAPIError as error:
+            raise MemoryError(f"{8 * count:,} bytes on the device: {error}") from error
+        found = self.array(memory)
+        assert found is not None
+        return found
+
+    def number(self, words: Array) -> int:
+        cuda.synchronize()
+        return int(words.owner.copy_to_host()[0])
+
+    def saved(self, array: Any) -> Any:
+        copy = cuda.device_array_like(_on_device(array))
+        copy.copy_to_device(_on_device(array))
+        return copy
+
+    def restore(self, array: Any, saved: Any) -> None:
+        _on_device(array).copy_to_device(saved)
+
+    def launch(self, derivative: KernelDerivative, configuration: tuple, arguments: Sequence[Any],
+               extra: Sequence[tuple[types.Type, Any]]) -> None:
+        argtypes = (*derivative.lowered.argtypes, *(ty for ty, _ in extra))
+        key = derivative.symbol, argtypes
+        if key not in self._launchers:
+            self._launchers[key] = numba_cuda.launcher(
+                lambda sm: numba_cuda.ptx(derivative.text, sm, derivative.lowered.fastmath, derivative.linked),
+                derivative.symbol, argtypes, derivative.lowered)
+        values = [*map(_on_device, arguments), *(value for _, value in extra)]
+        self._launchers[key][configuration](*values)
+
+
+def _on_device(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_on_device, value))
+    return cuda.as_cuda_array(value) if cuda.is_cuda_array(value) else value

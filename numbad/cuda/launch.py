@@ -1,0 +1,251 @@
+"""Derivatives of kernels, launched as the kernels are: `vjp(kernel)[grid, block, stream, sharedmem](Dup(x, dx), ...)`.
+
+Given   a kernel, a mode, a launch configuration, and its arguments, each in `Const` or in `Dup` with its shadow.
+Gives   nothing: all results are in the arguments and their shadows, as the in-place layer says (`numbad.inplace`).
+Unsure  raises before anything is launched: shapes, strides, dtypes and overlaps are checked.
+
+What a launch asks of the device is in `Machine`: numba-cuda's (`numbad.cuda.gpu`), or an emulator's in tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+from numba.core import types
+
+from numbad import abi
+from numbad.checks import describe
+from numbad.cuda.derive import KernelDerivative, derive
+from numbad.cuda.memory import Array, check_overlaps, check_shadow
+from numbad.inplace import Active, Const, Dup
+from numbad.request import Request
+
+MAX_TAPE = 1 << 40
+"""Bytes beyond which a tape is not even asked for."""
+
+
+class Machine(Protocol):
+    """Where kernels run."""
+
+    def arguments(self, kernel: Any) -> Sequence[str]:
+        """The names of a kernel's arguments."""
+
+    def typeof(self, value: Any) -> types.Type:
+        """The Numba type of a value as an argument of a kernel."""
+
+    def array(self, value: Any) -> Array | None:
+        """Where an array on the device lies; None for what is none."""
+
+    def words(self, count: int) -> Array:
+        """Integers of 64 bits, zero at first."""
+
+    def number(self, words: Array) -> int:
+        """The first of them, when all launches so far are done."""
+
+    def saved(self, array: Any) -> Any:
+        """A copy of an array."""
+
+    def restore(self, array: Any, saved: Any) -> None:
+        """Put the numbers of a copy back."""
+
+    def launch(self, derivative: KernelDerivative, configuration: tuple, arguments: Sequence[Any],
+               extra: Sequence[tuple[types.Type, Any]]) -> None:
+        """Run the derivative: the primal's arguments, then numbers of these types."""
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """`derivative[grid, block]`, `[grid, block, stream]` or `[grid, block, stream, sharedmem]` can be called."""
+
+    kernel: Any
+    mode: str
+    machine: Machine
+
+    @property
+    def name(self) -> str:
+        return f"cuda.{'jvp' if self.mode == 'forward' else 'vjp'}({self.kernel.py_func.__name__})"
+
+    def __getitem__(self, configuration: tuple) -> Launch:
+        if not isinstance(configuration, tuple) or not 2 <= len(configuration) <= 4:
+            raise ValueError(f"{self.name}: a kernel is launched with [grid, block], [grid, block, stream] or "
+                             "[grid, block, stream, sharedmem]")
+        grid, block, stream, shared = (*configuration, 0, 0)[:4]
+        return Launch(self, grid, block, stream, shared)
+
+
+@dataclass(frozen=True)
+class Launch:
+    derivative: Derivative
+    grid: int | tuple[int, ...]
+    block: int | tuple[int, ...]
+    stream: Any
+    shared: int
+
+    def __call__(self, *arguments: Any) -> None:
+        _Call(self, arguments).run()
+
+
+class _Call:
+    """One launch."""
+
+    def __init__(self, launch: Launch, arguments: tuple):
+        self.launch, self.machine, self.mode = launch, launch.derivative.machine, launch.derivative.mode
+        self.name = launch.derivative.name
+        names = self.machine.arguments(launch.derivative.kernel)
+        if len(arguments) != len(names):
+            raise TypeError(f"{self.name} takes {len(names)} arguments, and {len(arguments)} were given")
+        for name, argument in zip(names, arguments, strict=True):
+            if isinstance(argument, Active):
+                raise TypeError(f"{self.name}: a kernel returns nothing, so the argument '{name}' cannot be Active: give "
+                                "its adjoint a place, Dup(number, array of one element)")
+            if not isinstance(argument, (Const, Dup)):
+                raise TypeError(f"{self.name}: wrap the argument '{name}' in Const or Dup")
+        self.names, self.arguments = names, arguments
+        self.values = tuple(argument.value for argument in arguments)
+        self.kept: list[Array] = []  # until the launch is over
+        self.types = tuple(map(self.machine.typeof, self.values))
+
+    def run(self) -> None:
+        for k, argument in enumerate(self.arguments):
+            if isinstance(argument, Dup):
+                self.check(k)
+        derivative = self.derived
+        self.check_memory()
+        if derivative.keeps:
+            self.run_with_tape()
+        else:
+            nothing = [(types.int64, 0)] * 3 if self.mode == "reverse" else []
+            self.machine.launch(derivative, self.configuration, self.values, [*self.shadows(), *nothing])
+
+    @cached_property
+    def derived(self) -> KernelDerivative:
+        active = tuple(isinstance(argument, Dup) for argument in self.arguments)
+        return derive(self.launch.derivative.kernel, self.types, Request(self.mode, active))
+
+    @property
+    def configuration(self) -> tuple:
+        launch = self.launch
+        if launch.shared % 4:
+            raise ValueError(f"{self.name}: {launch.shared} bytes of shared memory; a multiple of 4 is needed")
+        return launch.grid, launch.block, launch.stream, 2 * launch.shared  # the shadows lie behind the primal's
+
+    # --- checks ---
+
+    def check(self, k: int) -> None:
+        """The shadow of an argument fits."""
+        for path, leaf in abi.leaves(self.types[k]):
+            value, shadow = at(self.values[k], path), at(self.arguments[k].shadow, path)
+            title = f"argument '{self.names[k]}'" + "".join(f"[{index}]" for index in path)
+            if abi.is_float_array(leaf) or abi.is_complex(leaf):
+                check_shadow(self.name, title, self.machine.array(value), self.machine.array(shadow))
+            elif abi.is_float(leaf):
+                self.check_number(title, leaf, shadow)
+            elif shadow is not None:
+                raise TypeError(f"{self.name}: {title} is {describe(leaf)}, which has no derivative: its shadow is None")
+        if not any(abi.is_float(leaf) or abi.is_float_array(leaf) or abi.is_complex(leaf)
+                   for _, leaf in abi.leaves(self.types[k])):
+            raise TypeError(f"{self.name}: the argument '{self.names[k]}' is {describe(self.types[k])}, which has no "
+                            "derivative; wrap it in Const")
+
+    def check_number(self, title: str, leaf: types.Type, shadow: Any) -> None:
+        if self.mode == "forward":
+            if isinstance(shadow, bool) or not hasattr(shadow, "__float__"):
+                raise TypeError(f"{self.name}: the tangent of {title} must be a number, not {type(shadow).__name__}")
+            return
+        cell = self.machine.array(shadow)
+        if cell is None or cell.size != 1 or cell.dtype != str(leaf):
+            raise TypeError(f"{self.name}: the adjoint of {title} needs an array of one {leaf} on the device")
+
+    def check_memory(self) -> None:
+        """What is written may share memory with nothing else."""
+        found: list[tuple[str, Array, bool]] = []
+        for k, argument in enumerate(self.arguments):
+            for path, _ in abi.leaves(self.types[k]):
+                title = f"argument '{self.names[k]}'" + "".join(f"[{index}]" for index in path)
+                primal = self.machine.array(at(argument.value, path))
+                if primal is not None:
+                    found.append((title, primal, k in self.derived.written))
+                shadow = self.machine.array(at(argument.shadow, path)) if isinstance(argument, Dup) else None
+                if shadow is not None:
+                    found.append((f"the shadow of {title}", shadow, self.mode == "reverse" or k in self.derived.written))
+        check_overlaps(self.name, found)
+
+    # --- what follows the primal's arguments ---
+
+    def shadows(self) -> list[tuple[types.Type, Any]]:
+        found: list[tuple[types.Type, Any]] = []
+        for index in self.derived.shadows:
+            parameter = self.derived.lowered.parameters[index]
+            path = tuple(step for step in parameter.path if isinstance(step, int))
+            argument = self.arguments[parameter.argument]
+            shadow = at(argument.shadow, path) if isinstance(argument, Dup) else None
+            memory = self.machine.array(shadow) if shadow is not None else self.scratch(at(argument.value, path))
+            if memory is None:
+                found.append((parameter.leaf, float(shadow)))
+            else:
+                found.append((types.int64, memory.address))
+        return found
+
+    def scratch(self, value: Any) -> Array:
+        """A shadow of zeros for an array in Const that differentiated values are written into."""
+        array = self.machine.array(value)
+        assert array is not None  # floats in Const have no shadow
+        low, high = array.extent
+        words = self.machine.words(max(1, -(-(high - low) // 8)))
+        self.kept.append(words)
+        return replace(words, address=words.address + array.address - low)
+
+    def run_with_tape(self) -> None:
+        """Find out how many words each thread needs, by a forward sweep whose traces are removed; then run."""
+        needed, dump = self.machine.words(1), self.machine.words(1)
+        written = [value for k in sorted(self.derived.written) for value in self.arrays(k)]
+        saved = [self.machine.saved(array) for array in written]
+        self.sweep(dump, 0, needed)
+        for array, copy in zip(written, saved, strict=True):
+            self.machine.restore(array, copy)
+        words = self.machine.number(needed)
+        threads = count(self.launch.grid) * count(self.launch.block)
+        bytes = 8 * words * threads
+        if bytes > MAX_TAPE:
+            raise MemoryError(f"{self.name}: the tape needs {bytes:,} bytes: {8 * words:,} for each of {threads:,} threads")
+        if words == 0:
+            self.sweep(dump, 1, needed)
+            return
+        try:
+            memory = self.machine.words(words * threads)
+        except MemoryError as error:
+            raise MemoryError(f"{self.name}: no memory for the tape of {bytes:,} bytes: {8 * words:,} for each of "
+                              f"{threads:,} threads") from error
+        more = self.machine.words(1)
+        self.sweep(memory, words, more)
+        if self.machine.number(more):
+            raise RuntimeError(f"{self.name}: the kernel took more iterations than a moment before; it depends on the "
+                               "order of its threads, and has no derivative")
+
+    def arrays(self, k: int) -> list[Any]:
+        values = [at(self.values[k], path) for path, _ in abi.leaves(self.types[k])]
+        return [value for value in values if self.machine.array(value) is not None]
+
+    def sweep(self, memory: Array, words: int, needed: Array) -> None:
+        tape = [(types.int64, memory.address), (types.int64, words), (types.int64, needed.address)]
+        self.machine.launch(self.derived, self.configuration, self.values, [*self.shadows(), *tape])
+
+
+def at(value: Any, path: Sequence[int]) -> Any:
+    """A part of a tree of tuples, None if the tree is cut off before."""
+    for index in path:
+        if value is None:
+            return None
+        value = value[index]
+    return value
+
+
+def count(dimensions: int | tuple[int, ...]) -> int:
+    """How many blocks or threads."""
+    total = 1
+    for length in dimensions if isinstance(dimensions, tuple) else (dimensions,):
+        total *= length
+    return total

@@ -1,0 +1,56 @@
+"""Where the derivatives of kernels run in tests: on the emulator, always; on a GPU too, where there is one.
+
+`Emulated` stands for `numbad.cuda.gpu.Gpu`: arrays are NumPy's, and each launch looks for races.
+"""
+
+from __future__ import annotations
+
+from inspect import signature
+
+import numpy as np
+from numba import typeof
+
+from cuda.emulator import EmulatedKernel, flatten
+from numbad.cuda.memory import Array
+
+
+class Emulated:
+    def __init__(self, order: str = "forward", races: bool = True):
+        self.order, self.races = order, races
+        self.kernels: dict[tuple[str, bool], EmulatedKernel] = {}
+        self.launches = 0
+
+    def arguments(self, kernel):
+        return tuple(signature(kernel.py_func).parameters)
+
+    def typeof(self, value):
+        return typeof(value)
+
+    def array(self, value):
+        if not isinstance(value, np.ndarray):
+            return None
+        return Array(value.ctypes.data, value.shape, value.strides, str(value.dtype), value.itemsize,
+                     not value.flags.writeable, value)
+
+    def words(self, count):
+        return self.array(np.zeros(count, np.int64))
+
+    def number(self, words):
+        return int(words.owner[0])
+
+    def saved(self, array):
+        return array.copy()
+
+    def restore(self, array, saved):
+        array[...] = saved
+
+    def launch(self, derivative, configuration, arguments, extra):
+        grid, block, _, shared = configuration
+        measures = derivative.keeps and extra[-2][1] == 0  # all threads write what they keep to one place
+        races = self.races and not measures
+        key = derivative.text, races
+        if key not in self.kernels:
+            self.kernels[key] = EmulatedKernel(derivative.text, derivative.symbol, races=races)
+        self.launches += 1
+        flat = [*flatten(*arguments), *(value for _, value in extra)]
+        self.kernels[key].launch(grid, block, flat, shared, self.order, self.launches)
