@@ -20,7 +20,7 @@ from numbad.cuda.launch import Derivative  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 
-STEP = 1e-5
+STEP = 1e-6
 
 
 def leaves(value) -> list:
