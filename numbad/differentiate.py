@@ -18,6 +18,7 @@ from numba.core.registry import CPUDispatcher
 
 from numbad import abi
 from numbad.api import Argnums, grad, jvp, value_and_grad, vjp
+from numbad.cuda import DifferentiableKernel, is_kernel
 from numbad.derive import report
 from numbad.errors import Unsupported, located
 from numbad.wrapper import dispatcher_of
@@ -80,7 +81,8 @@ def differentiate(function_or_signature=None, *, argnums: Argnums = 0, cache: bo
     """Compile a function with Numba and give it `.grad`, `.value_and_grad`, `.jvp`, `.vjp` and `.report()`.
 
     Used as `@differentiate`, `@differentiate("float64(float64)")`, `@differentiate(fastmath=True)`, or on a function
-    that `@njit` compiled before, which keeps its options. A signature compiles the function and, if it returns one
+    that `@njit` compiled before, which keeps its options; on a kernel of `cuda.jit` it gives `.jvp` and `.vjp`, which are
+    launched as the kernel is (`numbad.cuda`). A signature compiles the function and, if it returns one
     float, its gradient at once. `argnums` is what `.grad` differentiates by; `options` and `cache` are those of
     `numba.njit`.
 
@@ -97,6 +99,10 @@ def differentiate(function_or_signature=None, *, argnums: Argnums = 0, cache: bo
     (8.0, 12.0)
     """
     is_signature = isinstance(function_or_signature, (list, tuple, str)) or sigutils.is_signature(function_or_signature)
+    if is_kernel(function_or_signature):
+        if options or cache or argnums != 0:
+            raise TypeError("differentiate: options of a kernel are given to cuda.jit")
+        return DifferentiableKernel(function_or_signature)
     if function_or_signature is not None and not is_signature:
         return _differentiable(function_or_signature, (), argnums, cache, options)
     signatures = function_or_signature if isinstance(function_or_signature, list) else [function_or_signature]

@@ -26,7 +26,15 @@ from numbad.passes.device_symbols import check_callable
 from numbad.passes.libdevice import PREFIX as LIBDEVICE
 from numbad.passes.libdevice import with_libdevice
 from numbad.passes.shuffles import with_shuffles
-from numbad.passes.text import approximate, contracted, ptx_name, relaxed, target_lines, with_attributes, without_used_list
+from numbad.passes.text import (
+    approximate,
+    contracted,
+    ptx_name,
+    relaxed,
+    target_lines,
+    with_attributes,
+    without_used_list,
+)
 
 TRIPLE = "nvptx64-nvidia-cuda"
 

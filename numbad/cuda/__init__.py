@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,9 +41,45 @@ def vjp(kernel: Any) -> Derivative:
     return _derivative(kernel, "reverse")
 
 
+class DifferentiableKernel:
+    """A kernel with its derivatives: launched as `kernel[grid, block](...)`, and what numba-cuda's kernels have besides."""
+
+    def __init__(self, kernel: Any):
+        self.kernel = kernel
+        update_wrapper(self, kernel.py_func)
+
+    def __getitem__(self, configuration: Any) -> Any:
+        return self.kernel[configuration]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["kernel"], name)
+
+    @property
+    def jvp(self) -> Derivative:
+        """The kernel's tangents, see `numbad.cuda.jvp`."""
+        return jvp(self.kernel)
+
+    @property
+    def vjp(self) -> Derivative:
+        """The kernel's adjoints, see `numbad.cuda.vjp`."""
+        return vjp(self.kernel)
+
+    def report(self) -> str:
+        """What the reverse sweeps that were compiled in this process keep and compute again, and why."""
+        from numbad.cuda.derive import report
+        return report(self.kernel)
+
+
+def is_kernel(function: Any) -> bool:
+    """Compiled by numba-cuda, which then has been imported."""
+    module = sys.modules.get("numba.cuda.dispatcher")
+    return module is not None and isinstance(function, module.CUDADispatcher)
+
+
 def _derivative(kernel: Any, mode: str) -> Derivative:
     from numbad.cuda.gpu import Gpu
     from numbad.cuda.launch import Derivative
     from numbad.cuda.numba_cuda import kernel_of
 
+    kernel = getattr(kernel, "kernel", kernel)
     return Derivative(kernel_of(kernel, "cuda.jvp" if mode == "forward" else "cuda.vjp"), mode, Gpu())

@@ -69,6 +69,15 @@ def derive(kernel: Any, argtypes: tuple[types.Type, ...], request: Request) -> K
         return known[key]
 
 
+def report(kernel: Any) -> str:
+    """The reverse sweeps that have been compiled, by argument types."""
+    lines = []
+    for (argtypes, request), derivative in _cache.get(kernel, {}).items():
+        lines.append(f"{request.mode} mode of {derivative.lowered.name}({', '.join(map(str, argtypes))})")
+        lines += ["  " + line for plan in derivative.plans for line in plan.splitlines()] or ["  keeps nothing"]
+    return "\n".join(lines)
+
+
 def _derive(kernel: Any, argtypes: tuple[types.Type, ...], request: Request) -> KernelDerivative:
     watch = Watch()
     lowered = numba_cuda.lower(kernel, argtypes)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 from numba.core import types
 
 from numbad import abi
@@ -152,7 +153,7 @@ class _Call:
 
     def check_number(self, title: str, leaf: types.Type, shadow: Any) -> None:
         if self.mode == "forward":
-            if isinstance(shadow, bool) or not hasattr(shadow, "__float__"):
+            if isinstance(shadow, bool) or not isinstance(shadow, (int, float, np.number)):
                 raise TypeError(f"{self.name}: the tangent of {title} must be a number, not {type(shadow).__name__}")
             return
         cell = self.machine.array(shadow)

@@ -18,8 +18,8 @@ from numbad.passes.ir.values import ConstantInt, Value
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.opcodes import OPCODES, Kind
-from numbad.passes.rules.threads import FROM_ANY_LANE
 from numbad.passes.rules.symbols import Elementary, Inactive, Refused, classify
+from numbad.passes.rules.threads import FROM_ANY_LANE
 
 WRITE_RULE = "keep it away from what is differentiated, or write it with functions that have a rule"
 

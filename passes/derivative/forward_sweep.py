@@ -33,6 +33,7 @@ from numbad.passes.ir.values import ConstantInt, Value, undefined, zero
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 
+
 def tape_parameters(facts: Facts, split: bool) -> int:
     """How many parameters at the end say where the tape is: of a kernel its memory, how many words of it each thread may
     use, and where to tell how many were needed (see `device`)."""

@@ -24,8 +24,8 @@ from numbad.passes.derivative.adjoints import Stack
 from numbad.passes.derivative.backwards import Backwards
 from numbad.passes.derivative.duals import new_function
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.global_shadows import clear_shared
 from numbad.passes.derivative.forward_sweep import ForwardSweep, tape_parameters
+from numbad.passes.derivative.global_shadows import clear_shared
 from numbad.passes.derivative.keep import Slots
 from numbad.passes.derivative.lookup import Lookup
 from numbad.passes.derivative.needs import (

@@ -3,10 +3,9 @@
 from functools import cache
 
 import numpy as np
-from numba import float32, float64, int32, int64
-
 from cuda.emulator import EmulatedKernel
 from cuda.lowering import lowered
+from numba import float32, float64, int32, int64
 
 ORDERS = ("forward", "reverse", "random")
 F64, F32, I64, I32 = float64[::1], float32[::1], int64[::1], int32[::1]

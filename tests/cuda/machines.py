@@ -8,9 +8,9 @@ from __future__ import annotations
 from inspect import signature
 
 import numpy as np
+from cuda.emulator import EmulatedKernel, flatten
 from numba import typeof
 
-from cuda.emulator import EmulatedKernel, flatten
 from numbad.cuda.memory import Array
 
 

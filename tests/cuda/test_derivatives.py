@@ -11,11 +11,12 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-import numbad as nd  # noqa: E402
 from cuda.emulator import EmulatedKernel, available, flatten  # noqa: E402
 from cuda.lowering import lowered  # noqa: E402
 from cuda.machines import Emulated  # noqa: E402
 from cuda.pool import POOL, REFUSED, copied  # noqa: E402
+
+import numbad as nd  # noqa: E402
 from numbad.cuda.launch import Derivative  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)

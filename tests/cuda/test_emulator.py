@@ -9,10 +9,9 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-from numba import cuda, float32, float64, int32  # noqa: E402
-
 from cuda.emulated import F32, F64, I32, I64, ORDERS, emulated, normal  # noqa: E402
 from cuda.emulator import BudgetSpent, Deadlock, EmulatedKernel, Misuse, Pointer, available, flatten  # noqa: E402
+from numba import cuda, float32, float64, int32  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 

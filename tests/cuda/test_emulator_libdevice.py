@@ -10,11 +10,10 @@ from scipy import special
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-from numba import float32, float64, int32, int64  # noqa: E402
-from numba.cuda import libdevicefuncs  # noqa: E402
-
 from cuda.emulator import EmulatedKernel, Pointer, Unsupported, available, flatten  # noqa: E402
 from cuda.emulator.libdevice import definition  # noqa: E402
+from numba import float32, float64, int32, int64  # noqa: E402
+from numba.cuda import libdevicefuncs  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 

@@ -7,10 +7,9 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-from numba import cuda, float32, float64, int32, int64  # noqa: E402
-
 from cuda.emulated import F32, F64, ORDERS, emulated, normal  # noqa: E402
 from cuda.emulator import OutOfBounds, Race, available, flatten  # noqa: E402
+from numba import cuda, float32, float64, int32, int64  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 

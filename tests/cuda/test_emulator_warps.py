@@ -7,10 +7,9 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-from numba import cuda, int32, int64, types  # noqa: E402
-
 from cuda.emulated import F64, I32, I64, ORDERS, emulated, normal  # noqa: E402
 from cuda.emulator import EmulatedKernel, Misuse, Pointer, available, flatten  # noqa: E402
+from numba import cuda, int32, int64, types  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 

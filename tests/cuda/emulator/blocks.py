@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-
 from cuda.emulator.errors import Deadlock, Misuse
 from cuda.emulator.operations import AND, COUNT, SYNCWARP
 from cuda.emulator.runtime import BARRIER, DONE, GRID, PAUSE, WARP

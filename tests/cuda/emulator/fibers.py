@@ -9,7 +9,6 @@ import sys
 from typing import NamedTuple
 
 import numpy as np
-
 from cuda.emulator.runtime import RECORD
 
 STACK, GUARD = 256 * 1024, mmap.PAGESIZE

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import llvmlite.binding as llvm
 import numpy as np
-
 from cuda.emulator import races
 from cuda.emulator.blocks import threads_of_block
 from cuda.emulator.dialect import DYNAMIC, DYNAMIC_BYTES, to_host

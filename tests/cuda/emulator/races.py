@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-
 from cuda.emulator.blocks import BLOCK_EPOCHS, WARP_EPOCHS, WARP_SIZE
 from cuda.emulator.dialect import ATOMIC, ATOMIC_READ, READ, WRITE
 

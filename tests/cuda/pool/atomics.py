@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-from numba import cuda, float32, float64
-
 from cuda.pool.entry import entry
+from numba import cuda, float32, float64
 
 N = 100
 

@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
+from cuda.pool.entry import entry
 from numba import cuda, float32
 from numba.cuda import libdevice
 from scipy import special
-
-from cuda.pool.entry import entry
 
 N = 100
 

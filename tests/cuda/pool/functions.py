@@ -3,10 +3,9 @@
 import math
 
 import numpy as np
+from cuda.pool.entry import entry
 from numba import cuda, float64
 from scipy import special
-
-from cuda.pool.entry import entry
 
 N = 100
 

@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-from numba import cuda
-
 from cuda.pool.entry import entry
+from numba import cuda
 
 N = 100
 

@@ -1,10 +1,9 @@
 """Kernels that are right, but whose derivative is refused, each for a reason."""
 
 import numpy as np
+from cuda.pool.entry import refuse
 from numba import cuda, float64
 from numba.cuda import libdevice
-
-from cuda.pool.entry import refuse
 
 FULL = 0xFFFFFFFF
 

@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-from numba import cuda, float64, uint64
-
 from cuda.pool.entry import entry
+from numba import cuda, float64, uint64
 
 
 @entry(arguments=lambda rng: (rng.normal(size=(96, 3)), rng.uniform(0.5, 1, 96), np.zeros((96, 3))), grid=3, block=32,

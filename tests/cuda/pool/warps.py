@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-from numba import cuda, float64, int32
-
 from cuda.pool.entry import entry
+from numba import cuda, float64, int32
 
 FULL = 0xFFFFFFFF
 
