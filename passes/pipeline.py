@@ -23,6 +23,7 @@ from numbad.passes.derivative.forward import write_forward
 from numbad.passes.derivative.hoisting import hoist
 from numbad.passes.derivative.plan import Options
 from numbad.passes.derivative.reverse import write_reverse
+from numbad.passes.derivative.tape_size import TapeSize, tape_size
 from numbad.passes.ir.function import Function, Module
 from numbad.passes.ir.parser import parse
 from numbad.passes.ir.printer import print_module
@@ -44,7 +45,7 @@ class Derivative:
     shadows: tuple[int, ...]
     written: frozenset[int]
     plans: tuple[str, ...]
-    keeps: bool  # on a GPU: needs memory for a tape
+    tape: TapeSize | None  # on a GPU: None if none is needed
 
 
 def differentiate(text: str, task: Task, options: Options = Options(), seed_text: str = "",  # noqa: B008
@@ -60,6 +61,7 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     between("analyse", module)
     check(facts)
     plans: tuple[str, ...] = ()
+    size = None
     if task.mode == "forward":
         derivative = write_forward(facts, PLACEHOLDER)
     else:
@@ -69,6 +71,7 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
             hoist(facts)
         derivative, followed = write_reverse(facts, PLACEHOLDER, options)
         plans = tuple(map(str, followed))
+        size = tape_size(facts, followed)
     between("write", module)
     _keep_only(module, derivative)
     between("finish", module)
@@ -80,7 +83,7 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     symbol = f"{PLACEHOLDER}{separator}{hashlib.sha256(whole.encode()).hexdigest()[:32]}"
     whole = whole.replace("@numbad.seed(", f"@{symbol}.seed(").replace(f"@{PLACEHOLDER}(", f"@{symbol}(")
     return Derivative(whole, symbol, _shadows(facts), _written(facts), plans,
-                      "numbad.tape.push" in module.functions)
+                      size if "numbad.tape.push" in module.functions else None)
 
 
 def _shadows(facts: Facts) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from numbad.cuda.launch import Derivative
@@ -77,9 +78,14 @@ def is_kernel(function: Any) -> bool:
 
 
 def _derivative(kernel: Any, mode: str) -> Derivative:
-    from numbad.cuda.gpu import Gpu
+    from numbad.cuda.gpu import GPU
     from numbad.cuda.launch import Derivative
     from numbad.cuda.numba_cuda import kernel_of
 
-    kernel = getattr(kernel, "kernel", kernel)
-    return Derivative(kernel_of(kernel, "cuda.jvp" if mode == "forward" else "cuda.vjp"), mode, Gpu())
+    kernel = kernel.kernel if isinstance(kernel, DifferentiableKernel) else kernel
+    kernel = kernel_of(kernel, "cuda.jvp" if mode == "forward" else "cuda.vjp")
+    known = _derivatives.setdefault(kernel, {})  # what has been compiled and measured is used again
+    return known.setdefault(mode, Derivative(kernel, mode, GPU))
+
+
+_derivatives: WeakKeyDictionary[Any, dict[str, Derivative]] = WeakKeyDictionary()

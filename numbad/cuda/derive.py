@@ -23,6 +23,7 @@ from numbad.errors import explain, explain_bug
 from numbad.passes import llvm, nvptx
 from numbad.passes.case import Case
 from numbad.passes.derivative.facts import Task
+from numbad.passes.derivative.tape_size import TapeSize
 from numbad.passes.diagnostics import Refusal
 from numbad.passes.watch import Watch
 from numbad.request import Request
@@ -38,7 +39,7 @@ class KernelDerivative:
                 In reverse mode three more follow: memory for the tape, words of it for each thread, and the address
                 where to tell how many were needed.
     written     Python arguments: arrays that the kernel may write
-    keeps       whether it needs memory for a tape
+    tape        how much memory it needs for a tape, as far as that is known; None if none
     plans       what the reverse sweep stores and recomputes, as text
     linked      names that files of the user define, which are linked when it is launched
     """
@@ -48,7 +49,7 @@ class KernelDerivative:
     lowered: numba_cuda.LoweredKernel
     shadows: tuple[int, ...]
     written: frozenset[int]
-    keeps: bool
+    tape: TapeSize | None
     plans: tuple[str, ...]
     linked: frozenset[str]
 
@@ -95,7 +96,7 @@ def _derive(kernel: Any, argtypes: tuple[types.Type, ...], request: Request) -> 
     return KernelDerivative(
         result.text, result.symbol, lowered, result.shadows,
         frozenset(parameters[k].argument for k in result.written if parameters[k].path[-1:] == ("data",)),
-        result.keeps, result.plans, numba_cuda.linked_names(result.text))
+        result.tape, result.plans, numba_cuda.linked_names(result.text))
 
 
 def _task(lowered: numba_cuda.LoweredKernel, request: Request) -> Task:

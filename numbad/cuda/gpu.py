@@ -61,11 +61,13 @@ class Gpu:
         return int(words.owner.copy_to_host()[0])
 
     def saved(self, array: Any) -> Any:
+        cuda.synchronize()  # the launch may be on another stream than the copy
         copy = cuda.device_array_like(_on_device(array))
         copy.copy_to_device(_on_device(array))
         return copy
 
     def restore(self, array: Any, saved: Any) -> None:
+        cuda.synchronize()
         _on_device(array).copy_to_device(saved)
 
     def launch(self, derivative: KernelDerivative, configuration: tuple, arguments: Sequence[Any],
@@ -78,6 +80,9 @@ class Gpu:
                 derivative.symbol, argtypes, derivative.lowered)
         values = [*map(_on_device, arguments), *(value for _, value in extra)]
         self._launchers[key][configuration](*values)
+
+
+GPU = Gpu()
 
 
 def _on_device(value: Any) -> Any:

@@ -9,8 +9,8 @@ What a launch asks of the device is in `Machine`: numba-cuda's (`numbad.cuda.gpu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from numbad import abi
 from numbad.checks import describe
 from numbad.cuda.derive import KernelDerivative, derive
 from numbad.cuda.memory import Array, check_overlaps, check_shadow
+from numbad.passes.derivative.tape_size import TapeSize
 from numbad.inplace import Active, Const, Dup
 from numbad.request import Request
 
@@ -64,6 +65,7 @@ class Derivative:
     kernel: Any
     mode: str
     machine: Machine
+    words: dict[tuple, int] = field(default_factory=dict, compare=False, repr=False)  # of tapes, as they were measured
 
     @property
     def name(self) -> str:
@@ -115,8 +117,8 @@ class _Call:
                 self.check(k)
         derivative = self.derived
         self.check_memory()
-        if derivative.keeps:
-            self.run_with_tape()
+        if derivative.tape is not None:
+            self.run_with_tape(derivative.tape)
         else:
             nothing = [(types.int64, 0)] * 3 if self.mode == "reverse" else []
             self.machine.launch(derivative, self.configuration, self.values, [*self.shadows(), *nothing])
@@ -199,32 +201,54 @@ class _Call:
         self.kept.append(words)
         return replace(words, address=words.address + array.address - low)
 
-    def run_with_tape(self) -> None:
-        """Find out how many words each thread needs, by a forward sweep whose traces are removed; then run."""
+    def run_with_tape(self, tape: TapeSize) -> None:
+        words = self.words(tape)
+        threads = count(self.launch.grid) * count(self.launch.block)
+        bytes = 8 * words * threads
+        size = f"{bytes:,} bytes: {8 * words:,} for each of {threads:,} threads"
+        if bytes > MAX_TAPE:
+            raise MemoryError(f"{self.name}: the tape needs {size}")
+        try:
+            memory = self.machine.words(max(words * threads, 1))
+        except MemoryError as error:
+            raise MemoryError(f"{self.name}: no memory for the tape of {size}") from error
+        more = self.machine.words(1)
+        self.sweep(memory, max(words, 1), more)
+        if tape.words is None and self.machine.number(more):
+            raise RuntimeError(f"{self.name}: the kernel took more iterations than a moment before; it depends on the "
+                               "order of its threads, and has no derivative")
+
+    def words(self, tape: TapeSize) -> int:
+        """How many words each thread needs. What depends on numbers only is measured once for the same numbers."""
+        if tape.words is not None:
+            return tape.words
+        if tape.follows_data:
+            return self.measured()
+        numbers = tuple(self.numbers(self.values))
+        key = self.derived.symbol, self.launch.grid, self.launch.block, numbers
+        known = self.launch.derivative.words
+        if key not in known:
+            known[key] = self.measured()
+        return known[key]
+
+    def numbers(self, values: Sequence[Any]) -> Iterator[Any]:
+        """All numbers that the kernel gets: shapes and strides of arrays among them."""
+        for value in values:
+            array = self.machine.array(value)
+            if isinstance(value, tuple):
+                yield from self.numbers(value)
+            else:
+                yield value if array is None else (array.shape, array.strides)
+
+    def measured(self) -> int:
+        """The largest need of all threads, by a forward sweep whose traces are removed."""
         needed, dump = self.machine.words(1), self.machine.words(1)
         written = [value for k in sorted(self.derived.written) for value in self.arrays(k)]
         saved = [self.machine.saved(array) for array in written]
         self.sweep(dump, 0, needed)
         for array, copy in zip(written, saved, strict=True):
             self.machine.restore(array, copy)
-        words = self.machine.number(needed)
-        threads = count(self.launch.grid) * count(self.launch.block)
-        bytes = 8 * words * threads
-        if bytes > MAX_TAPE:
-            raise MemoryError(f"{self.name}: the tape needs {bytes:,} bytes: {8 * words:,} for each of {threads:,} threads")
-        if words == 0:
-            self.sweep(dump, 1, needed)
-            return
-        try:
-            memory = self.machine.words(words * threads)
-        except MemoryError as error:
-            raise MemoryError(f"{self.name}: no memory for the tape of {bytes:,} bytes: {8 * words:,} for each of "
-                              f"{threads:,} threads") from error
-        more = self.machine.words(1)
-        self.sweep(memory, words, more)
-        if self.machine.number(more):
-            raise RuntimeError(f"{self.name}: the kernel took more iterations than a moment before; it depends on the "
-                               "order of its threads, and has no derivative")
+        return self.machine.number(needed)
 
     def arrays(self, k: int) -> list[Any]:
         values = [at(self.values[k], path) for path, _ in abi.leaves(self.types[k])]

@@ -194,6 +194,10 @@ class _Examiner:
                 raise self.refusal("unsupported", "memory that changes its size")
             case effects.Copy() if self.facts.activity.is_active_memory(i.arguments[0]):
                 self.origin(i.arguments[0])
+                if self.facts.activity.is_active_memory(i.arguments[1]) \
+                        and self.facts.is_seen_by_others(i.arguments[1]):
+                    raise self.refusal("unsupported", "a copy of memory that other threads may be at",
+                                       "copy element by element")
                 self.copy(i)
             case effects.Shuffle():
                 self.shuffle(i)

@@ -46,7 +46,7 @@ class Emulated:
 
     def launch(self, derivative, configuration, arguments, extra):
         grid, block, _, shared = configuration
-        measures = derivative.keeps and extra[-2][1] == 0  # all threads write what they keep to one place
+        measures = derivative.tape is not None and extra[-2][1] == 0  # all threads write what they keep to one place
         races = self.races and not measures
         key = derivative.text, races
         if key not in self.kernels:
