@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from numbad.cuda.launch import Derivative
@@ -84,8 +83,5 @@ def _derivative(kernel: Any, mode: str) -> Derivative:
 
     kernel = kernel.kernel if isinstance(kernel, DifferentiableKernel) else kernel
     kernel = kernel_of(kernel, "cuda.jvp" if mode == "forward" else "cuda.vjp")
-    known = _derivatives.setdefault(kernel, {})  # what has been compiled and measured is used again
+    known = vars(kernel).setdefault("_numbad_derivatives", {})  # what has been compiled and measured is used again
     return known.setdefault(mode, Derivative(kernel, mode, GPU))
-
-
-_derivatives: WeakKeyDictionary[Any, dict[str, Derivative]] = WeakKeyDictionary()
