@@ -7,9 +7,9 @@ Unsure  refuses. What is inactive is let through unexamined.
 from __future__ import annotations
 
 from numbad.passes.analysis.memory import Node, holds_float, holds_pointer
-from numbad.passes.analysis.uniformity import Uniformity
 from numbad.passes.derivative.adjoint_rules import float_kinds
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.thread_fence import check_threads
 from numbad.passes.diagnostics import Refusal, function_location, refuse
 from numbad.passes.ir.function import Global, Module
 from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Store
@@ -33,29 +33,11 @@ def check_types(module: Module, entry: str) -> None:
 
 def check(facts: Facts) -> None:
     if facts.target.many_threads:
-        check_meetings(facts)
+        check_threads(facts)
     for function in facts.functions:
         for block in facts.live[function]:
             for instruction in block.instructions:
                 _Examiner(facts, instruction).examine()
-
-
-def check_meetings(facts: Facts) -> None:
-    """Where all threads of a block wait for each other, all must come: in the reverse sweep they wait again, and the
-    threads that passed by would not know when."""
-    for function in facts.functions:
-        meetings = [i for b in facts.live[function] for i in b.instructions if isinstance(i, Call)
-                    and isinstance(effect := effects.effect_of(i), effects.Synchronise) and effect.block]
-        if not meetings:
-            continue
-        if function is not facts.entry:
-            raise refuse("unsupported", "a barrier in a function that is called", "keep it in the kernel", meetings[0])
-        divergent = Uniformity(function, facts.live[function], facts.memory).divergent_blocks
-        for i in meetings:
-            if i.block in divergent:
-                raise refuse("unsupported", "a barrier that not all threads of a block may come to (a branch, a loop or "
-                             "a return before it depends on the thread, or on memory that the kernel writes)",
-                             "let all threads come to it, and test inside of what is between the barriers", i)
 
 
 class _Examiner:
@@ -194,10 +176,6 @@ class _Examiner:
                 raise self.refusal("unsupported", "memory that changes its size")
             case effects.Copy() if self.facts.activity.is_active_memory(i.arguments[0]):
                 self.origin(i.arguments[0])
-                if self.facts.activity.is_active_memory(i.arguments[1]) \
-                        and self.facts.is_seen_by_others(i.arguments[1]):
-                    raise self.refusal("unsupported", "a copy of memory that other threads may be at",
-                                       "copy element by element")
                 self.copy(i)
             case effects.Shuffle():
                 self.shuffle(i)

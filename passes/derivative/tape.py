@@ -38,9 +38,6 @@ BYTES = "numbad_tape_bytes"  # registered by the caller: receives the size of ea
 
 SIGNATURES = {
     "numbad.tape.init": FunctionType(VOID, (PTR,)),
-    "numbad.tape.open": FunctionType(VOID, (PTR, PTR, I64, PTR)),
-    "numbad.tape.is_measured": FunctionType(I1, (PTR,)),
-    "numbad.tape.place": FunctionType(PTR, (PTR, PTR, I64)),
     "numbad.tape.push": FunctionType(PTR, (PTR, I64, I64)),
     "numbad.tape.pop": FunctionType(PTR, (PTR, I64, I64)),
     "numbad.tape.part": FunctionType(PTR, (PTR, I64, I64)),
@@ -50,6 +47,13 @@ SIGNATURES = {
     "numbad.tape.rewind": FunctionType(VOID, (PTR, I64)),
     "numbad.tape.release": FunctionType(VOID, (PTR,)),
 }
+
+OF_DEVICE = {
+    "numbad.tape.open": FunctionType(VOID, (PTR, PTR, I64, PTR)),
+    "numbad.tape.is_measured": FunctionType(I1, (PTR,)),
+    "numbad.tape.place": FunctionType(PTR, (PTR, PTR, I64)),
+}
+"""Besides these, on a GPU (see `device`)."""
 
 
 def array_bytes(builder: Builder, trips: Value, size: int) -> Value:
@@ -76,7 +80,7 @@ def place_in_record(builder: Builder, tape: Value, record: Value, offset: int) -
 def tape_function(module: Module, operation: str) -> Function:
     """The function of one operation, declared in the module; `TEXT` defines it."""
     name = f"numbad.tape.{operation}"
-    return module.declare(name, SIGNATURES[name])
+    return module.declare(name, SIGNATURES.get(name) or OF_DEVICE[name])
 
 
 TEXT = arena.TEXT + """

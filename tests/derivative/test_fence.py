@@ -116,11 +116,27 @@ define internal half @narrow(double %x) {
 """, UNSUPPORTED, "a volatile or atomic access to memory that is differentiated",
         "store atomic double %x, ptr %result"),
 
-    "atomic sum": Row("""
-  %old = atomicrmw fadd ptr %y, double %x monotonic
+    "atomic maximum": Row("""
+  %old = atomicrmw fmax ptr %y, double %x monotonic
   %z = load double, ptr %y
   store double %z, ptr %result
-""", UNSUPPORTED, "an atomic operation on memory that is differentiated", "%old = atomicrmw fadd ptr %y, double %x"),
+""", UNSUPPORTED, "an atomic operation (fmax) on memory that is differentiated",
+        "%old = atomicrmw fmax ptr %y, double %x",
+        remedy="only atomic additions and subtractions of floating-point numbers have a derivative"),
+
+    "old value of an atomic sum": Row("""
+  %old = atomicrmw fadd ptr %y, double %x monotonic
+  store double %old, ptr %result
+""", UNSUPPORTED, "an atomic addition whose old value is used", "%old = atomicrmw fadd ptr %y, double %x",
+        remedy="which value that is depends on the other threads"),
+
+    "number from any lane": Row("""
+  %pair = call { double, i1 } @numbad.shfl.f64(i32 -1, i32 0, double %x, i32 3, i32 31)
+  %z = extractvalue { double, i1 } %pair, 0
+  store double %z, ptr %result
+""", UNSUPPORTED, "a number that is read from a lane of any choice (shfl_sync)", "%pair = call { double, i1 } @numbad.shfl",
+        "declare { double, i1 } @numbad.shfl.f64(i32, i32, double, i32, i32)",
+        "use shfl_up_sync, shfl_down_sync or shfl_xor_sync, or shared memory"),
 
     "compare and swap": Row("""
   %pair = cmpxchg ptr %y, i64 %n, i64 0 monotonic monotonic
