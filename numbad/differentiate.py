@@ -81,8 +81,8 @@ def differentiate(function_or_signature=None, *, argnums: Argnums = 0, cache: bo
     """Compile a function with Numba and give it `.grad`, `.value_and_grad`, `.jvp`, `.vjp` and `.report()`.
 
     Used as `@differentiate`, `@differentiate("float64(float64)")`, `@differentiate(fastmath=True)`, or on a function
-    that `@njit` compiled before, which keeps its options; on a kernel of `cuda.jit` it gives `.jvp` and `.vjp`, which are
-    launched as the kernel is (`numbad.cuda`). A signature compiles the function and, if it returns one
+    that `@njit` compiled before, which keeps its options; on a kernel of `cuda.jit` it gives `.jvp` and `.vjp`, which
+    are launched as the kernel is (`numbad.cuda`). A signature compiles the function and, if it returns one
     float, its gradient at once. `argnums` is what `.grad` differentiates by; `options` and `cache` are those of
     `numba.njit`.
 

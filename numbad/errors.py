@@ -20,6 +20,7 @@ import numba
 from numbad.passes.diagnostics import Location
 
 if TYPE_CHECKING:
+    from numbad.cuda.numba_cuda import LoweredKernel
     from numbad.frontend import Lowered
     from numbad.passes.case import Case
     from numbad.passes.diagnostics import Refusal
@@ -46,7 +47,7 @@ class WrongDerivative(Error, AssertionError):
     """Derivatives disagree with each other or with finite differences; names the argument and the index."""
 
 
-def explain(refusal: Refusal, request: Request, lowered: Lowered) -> Error:
+def explain(refusal: Refusal, request: Request, lowered: Lowered | LoweredKernel) -> Error:
     """The error for a refusal of the engine: what was asked, where, why, what to do."""
     kind, what, remedy = refusal.kind, refusal.what, refusal.remedy
     for start, construct, way_out in _CONSTRUCTS:
@@ -75,7 +76,7 @@ def located(refusal: Error, function: FunctionType) -> Error:
     return refusal if re.search(r"^  .+:\d+, in ", message, re.M) else type(refusal)(f"{message}\n\n{place(function)}")
 
 
-def explain_bug(bug: Exception, stage: str, case: Case, lowered: Lowered) -> EngineError:
+def explain_bug(bug: Exception, stage: str, case: Case, lowered: Lowered | LoweredKernel) -> EngineError:
     """The error for a failure of the engine. What it was given is kept in a file of the temporary folder."""
     try:
         with tempfile.NamedTemporaryFile("w", prefix="numbad-", suffix=".ll", delete=False, encoding="utf-8") as file:
@@ -108,7 +109,7 @@ _CONSTRUCTS = (
 """What users wrote, by the start of the symbol that Numba made of it; and what they can do."""
 
 
-def _where(refusal: Refusal, lowered: Lowered) -> list[str]:
+def _where(refusal: Refusal, lowered: Lowered | LoweredKernel) -> list[str]:
     """The innermost line that is the user's own, with its code, and the calls that lead there as far as the IR tells;
     his function's line if it tells none."""
     library = os.path.dirname(os.path.abspath(numba.__file__))

@@ -15,23 +15,20 @@ have seen; PTX must round as its PTX does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
-from itertools import product
 
 from numbad.passes import llvm, preparation, warp
 from numbad.passes.atomics import PREFIX as ATOMIC
 from numbad.passes.atomics import with_bodies, with_subtractions
 from numbad.passes.device_symbols import check_callable
+from numbad.passes.kernel_calls import kernel_calls
 from numbad.passes.libdevice import PREFIX as LIBDEVICE
 from numbad.passes.libdevice import with_libdevice
-from numbad.passes.shuffles import with_shuffles
 from numbad.passes.text import (
     approximate,
     contracted,
     ptx_name,
     relaxed,
-    target_lines,
     with_attributes,
     without_used_list,
 )
@@ -50,48 +47,9 @@ def machine(sm: str) -> llvm.Machine:
 
 def prepared(modules: Sequence[str], entry: str, sm: str = "sm_80") -> str:
     target = machine(sm)
-    text = with_sines_and_cosines(without_used_list(llvm.link(*modules, machine=target)))
-    text = with_registers(with_shuffles(text))
+    text = kernel_calls(without_used_list(llvm.link(*modules, machine=target)))
     text = with_subtractions(with_attributes(relaxed(text), _attributes, of_assembly="convergent"))
     return preparation.prepared(text, entry, target)
-
-
-def with_sines_and_cosines(text: str) -> str:
-    """Functions that give two results through pointers are two functions: these have derivatives."""
-    bodies = []
-    for pi, (suffix, type) in product(("", "pi"), (("", "double"), ("f", "float"))):
-        name = f"{LIBDEVICE}sincos{pi}{suffix}"
-        found = re.search(rf"^declare (\w+) @{name}\(", text, re.M)
-        if found:
-            sine, cosine = (f"{LIBDEVICE}{function}{pi}{suffix}" for function in ("sin", "cos"))
-            bodies.append(f"""
-declare {type} @{sine}({type}) {_PURE}
-declare {type} @{cosine}({type}) {_PURE}
-define linkonce_odr {found[1]} @{name}({type} %x, ptr %sine, ptr %cosine) alwaysinline nounwind {{
-  %s = call {type} @{sine}({type} %x)
-  %c = call {type} @{cosine}({type} %x)
-  store {type} %s, ptr %sine
-  store {type} %c, ptr %cosine
-  ret {found[1]} {"" if found[1] == "void" else "null"}
-}}""")
-    return llvm.link(text, "\n".join([*target_lines(text), *bodies])) if bodies else text
-
-
-def with_registers(text: str) -> str:
-    """Assembly that reads a register becomes a call that says which: a derivative gets more dynamic shared memory than
-    the primal asks for, and has to tell it a smaller size."""
-    for assembly, symbol, attributes in _REGISTERS:
-        text, count = re.subn(rf'call i32 asm (?:sideeffect )?"{re.escape(assembly)}", "=r"\(\)',
-                              f"call i32 @{symbol}()", text)
-        if count and f"declare i32 @{symbol}()" not in text:
-            text += f"\ndeclare i32 @{symbol}() {attributes}\n"
-    return text
-
-
-_CONSTANT = "nounwind willreturn nosync nofree nocallback memory(none)"
-_REGISTERS = (("mov.u32 $0, %dynamic_smem_size;", "numbad.shared.size", _CONSTANT),
-              ("mov.u32 $0, %lanemask_lt;", "llvm.nvvm.read.ptx.sreg.lanemask.lt", _CONSTANT),
-              ("activemask.b32 $0;", "llvm.nvvm.activemask", warp.ATTRIBUTES))
 
 
 def assembly(text: str, sm: str, libdevice: bytes | None = None, fma: bool = True, fastmath: bool = False,

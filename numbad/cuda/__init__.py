@@ -15,8 +15,8 @@ __all__ = ["jvp", "vjp"]
 def jvp(kernel: Any) -> Derivative:
     """The tangents of a kernel, along with what it does: `jvp(kernel)[grid, block](Dup(x, dx), Const(n), Dup(y, dy))`.
 
-    Arguments are those of the kernel, each in `Const`, or in `Dup` with its tangent: for an array an array on the device
-    of the same shape, strides and dtype, for a float a float. The kernel's arrays are changed as by the kernel; the
+    Arguments are those of the kernel, each in `Const`, or in `Dup` with its tangent: for an array one on the device of
+    the same shape, strides and dtype, for a float a float. The kernel's arrays are changed as by the kernel; the
     tangents of arrays that it writes are overwritten. An array under `Const` that derivatives are written into gets a
     tangent for the time of the launch.
 
@@ -34,19 +34,20 @@ def vjp(kernel: Any) -> Derivative:
     before the launch, and afterwards the adjoint of what the array held before the launch. The shadow of a float is an
     array of one number, to which all threads add. The kernel's arrays are changed as by the kernel.
 
-    What a loop overwrites is kept in memory of the device, of as many words for each thread as the hungriest needs; to
-    find out how many, the kernel is run once more before, and the arrays that it writes are put back. Additions are
-    atomic, in an order that differs from launch to launch. Errors are those of `jvp`; MemoryError if the tape does not fit.
+    What a loop overwrites is kept in memory of the device, of as many words for each thread as the hungriest needs.
+    Where that depends on data, the kernel is run once more before to find out, and the arrays that it writes are put
+    back. Additions are atomic, in an order that differs from launch to launch. Errors are those of `jvp`; MemoryError
+    if the tape does not fit.
     """
     return _derivative(kernel, "reverse")
 
 
 class DifferentiableKernel:
-    """A kernel with its derivatives: launched as `kernel[grid, block](...)`, and what numba-cuda's kernels have besides."""
+    """A kernel with its derivatives: launched as `kernel[grid, block](...)`; all else is as numba-cuda has it."""
 
     def __init__(self, kernel: Any):
         self.kernel = kernel
-        update_wrapper(self, kernel.py_func)
+        update_wrapper(self, kernel.py_func)  # type: ignore[arg-type]
 
     def __getitem__(self, configuration: Any) -> Any:
         return self.kernel[configuration]

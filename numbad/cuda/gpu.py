@@ -29,8 +29,8 @@ class Gpu:
 
     def typeof(self, value: Any) -> types.Type:
         if isinstance(value, np.ndarray):
-            raise TypeError("an array on the host: derivatives of kernels work in the device's memory; copy it there with "
-                            "cuda.to_device")
+            raise TypeError("an array on the host: derivatives of kernels work in the device's memory; copy it there "
+                            "with cuda.to_device")
         if isinstance(value, tuple):
             return types.BaseTuple.from_types(tuple(map(self.typeof, value)))
         return numba_cuda.typeof(_on_device(value))

@@ -21,8 +21,8 @@ from numbad import abi
 from numbad.checks import describe
 from numbad.cuda.derive import KernelDerivative, derive
 from numbad.cuda.memory import Array, check_overlaps, check_shadow
-from numbad.passes.derivative.tape_size import TapeSize
 from numbad.inplace import Active, Const, Dup
+from numbad.passes.derivative.tape_size import TapeSize
 from numbad.request import Request
 
 MAX_TAPE = 1 << 40
@@ -102,8 +102,8 @@ class _Call:
             raise TypeError(f"{self.name} takes {len(names)} arguments, and {len(arguments)} were given")
         for name, argument in zip(names, arguments, strict=True):
             if isinstance(argument, Active):
-                raise TypeError(f"{self.name}: a kernel returns nothing, so the argument '{name}' cannot be Active: give "
-                                "its adjoint a place, Dup(number, array of one element)")
+                raise TypeError(f"{self.name}: a kernel returns nothing, so the argument '{name}' cannot be Active: "
+                                "give its adjoint a place, Dup(number, array of one element)")
             if not isinstance(argument, (Const, Dup)):
                 raise TypeError(f"{self.name}: wrap the argument '{name}' in Const or Dup")
         self.names, self.arguments = names, arguments
@@ -147,7 +147,8 @@ class _Call:
             elif abi.is_float(leaf):
                 self.check_number(title, leaf, shadow)
             elif shadow is not None:
-                raise TypeError(f"{self.name}: {title} is {describe(leaf)}, which has no derivative: its shadow is None")
+                raise TypeError(f"{self.name}: {title} is {describe(leaf)}, which has no derivative: its shadow is "
+                                "None")
         if not any(abi.is_float(leaf) or abi.is_float_array(leaf) or abi.is_complex(leaf)
                    for _, leaf in abi.leaves(self.types[k])):
             raise TypeError(f"{self.name}: the argument '{self.names[k]}' is {describe(self.types[k])}, which has no "
@@ -172,8 +173,9 @@ class _Call:
                 if primal is not None:
                     found.append((title, primal, k in self.derived.written))
                 shadow = self.machine.array(at(argument.shadow, path)) if isinstance(argument, Dup) else None
+                is_written = self.mode == "reverse" or k in self.derived.written
                 if shadow is not None:
-                    found.append((f"the shadow of {title}", shadow, self.mode == "reverse" or k in self.derived.written))
+                    found.append((f"the shadow of {title}", shadow, is_written))
         check_overlaps(self.name, found)
 
     # --- what follows the primal's arguments ---
@@ -184,7 +186,7 @@ class _Call:
             parameter = self.derived.lowered.parameters[index]
             path = tuple(step for step in parameter.path if isinstance(step, int))
             argument = self.arguments[parameter.argument]
-            shadow = at(argument.shadow, path) if isinstance(argument, Dup) else None
+            shadow: Any = at(argument.shadow, path) if isinstance(argument, Dup) else None
             memory = self.machine.array(shadow) if shadow is not None else self.scratch(at(argument.value, path))
             if memory is None:
                 found.append((parameter.leaf, float(shadow)))

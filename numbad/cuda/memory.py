@@ -46,8 +46,8 @@ def check_shadow(what: str, title: str, primal: Array | None, shadow: Array | No
                               ("strides", _steps(primal), _steps(shadow))):
         if mine != other:
             error = TypeError if name == "dtype" else ValueError
-            raise error(f"{what}: the shadow of {title} has the {name} {other}, the argument {mine}; both must be the "
-                        "same")
+            raise error(f"{what}: the shadow of {title} has the {name} {other}, the argument {mine}; both must be "
+                        "the same")
     if shadow.readonly:
         raise ValueError(f"{what}: the shadow of {title} is read-only")
 
@@ -63,8 +63,8 @@ def check_overlaps(what: str, arrays: Sequence[tuple[str, Array, bool]]) -> None
         for other_name, other, other_written in arrays[index + 1:]:
             if (written or other_written) and overlap(array, other):
                 reason = name if written else other_name
-                raise ValueError(f"{what}: {name} and {other_name} overlap, and {reason} is written: pass a copy of one "
-                                 "of them")
+                raise ValueError(f"{what}: {name} and {other_name} overlap, and {reason} is written: pass a copy of "
+                                 "one of them")
 
 
 def overlap(a: Array, b: Array) -> bool:

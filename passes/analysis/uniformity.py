@@ -54,6 +54,7 @@ class Uniformity:
 
     def _part(self, branch: Instruction) -> None:
         """Mark what lies between a divergent branch and the block where all threads meet again."""
+        assert branch.block is not None
         meeting = self.postdominators.immediate(branch.block)
         work, seen = list(branch.successors), set()
         while work:
@@ -74,7 +75,8 @@ class Uniformity:
         """The instruction may give each thread another value though its operands are the same."""
         if isinstance(i, Load):
             node = self.memory.node(i.pointer)
-            return node.written or not node.roots or not all(isinstance(root, (Argument, Global)) for root in node.roots)
+            known = node.roots and all(isinstance(root, (Argument, Global)) for root in node.roots)
+            return node.written or not known
         if isinstance(i, Call):
             name = i.callee_name or ""
             if name.startswith(SAME_FOR_BLOCK) or is_vote_of_block(name):

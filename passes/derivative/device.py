@@ -2,11 +2,11 @@
 
 `numbad.shared.*`: the shadows of shared memory (see `global_shadows`). All threads of a block clear them together.
 
-`numbad.shfl.*`: exchanges within a warp (see `rules.threads`), and their adjoints. Which lane has read a number is known
-from the mode: the adjoint comes back the other way, from a lane that takes part and that had found one to read.
+`numbad.shfl.*`: exchanges within a warp (see `rules.threads`), and their adjoints. Which lane has read a number is
+known from the mode: the adjoint comes back the other way, from a lane that takes part and that had found one to read.
 
-`numbad.tape.*`: each thread has a stack of words in one array that the launch brings along. Words of the same number lie
-beside each other for all threads, so that threads which keep the same thing at the same time write one stretch of memory:
+`numbad.tape.*`: each thread has a stack of words in one array that the launch brings along. Words of the same number
+lie beside each other for all threads: those that keep the same thing at the same time write one stretch of memory.
 
     word k of thread t     memory[k * threads + t]
 

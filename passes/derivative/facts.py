@@ -73,7 +73,8 @@ class Facts:
 
     def is_seen_by_others(self, pointer: Value) -> bool:
         """Other threads may be at the memory at the same time: all that does not lie on the thread's own stack."""
-        return self.target.many_threads and not all(isinstance(root, Alloca) for root in self.memory.node(pointer).roots)
+        roots = self.memory.node(pointer).roots
+        return self.target.many_threads and not all(isinstance(root, Alloca) for root in roots)
 
     @property
     def has_active_memory(self) -> bool:

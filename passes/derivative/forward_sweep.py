@@ -35,8 +35,8 @@ from numbad.passes.rules import memory as effects
 
 
 def tape_parameters(facts: Facts, split: bool) -> int:
-    """How many parameters at the end say where the tape is: of a kernel its memory, how many words of it each thread may
-    use, and where to tell how many were needed (see `device`)."""
+    """How many parameters at the end say where the tape is: of a kernel its memory, how many words of it each thread
+    may use, and where to tell how many were needed (see `device`)."""
     return 3 if facts.target.many_threads and not split else 0
 
 

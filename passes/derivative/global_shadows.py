@@ -13,7 +13,6 @@ Unsure  raises `Bug`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -47,7 +46,7 @@ def shadow_address(module: Module, target: Target, value: Value, lane: int) -> V
         return zero(value.type)
     space = _space(value.type)
     is_shared = space == target.shared_space
-    name = PREFIX + re.sub(r"[^A-Za-z0-9_]", lambda found: f"${ord(found[0]):x}$", value.name)
+    name = PREFIX + "".join(c if c.isascii() and (c.isalnum() or c == "_") else f"${ord(c):x}$" for c in value.name)
     if is_shared and lane:
         name = f"{name}${lane}"
     if name not in module.globals:

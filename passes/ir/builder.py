@@ -119,7 +119,8 @@ class Builder:
 
     def atomic_add(self, value: Value, pointer: Value) -> Instruction:
         """Add to memory that other threads of the device may add to at the same time; no other order is wanted."""
-        return self.insert(AtomicRMW("fadd", pointer, value, "monotonic", align=size_of(value.type), syncscope='syncscope("device")'))
+        return self.insert(AtomicRMW("fadd", pointer, value, "monotonic", align=size_of(value.type),
+                                     syncscope='syncscope("device")'))
 
     def offset(self, pointer: Value, bytes: int | Value, name: str = "") -> Value:
         """The pointer that many bytes on."""

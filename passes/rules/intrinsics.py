@@ -49,8 +49,8 @@ _decide(Inactive(repeatable=False), "trap debugtrap ubsantrap readcyclecounter")
 
 # Of NVPTX: where a thread is, clocks, votes, the bits of another thread's integer.
 _decide(Inactive(), "nvvm.read.ptx.sreg nvvm.isspacep")
-_decide(Inactive(repeatable=False), """nvvm.read.ptx.sreg.clock nvvm.read.ptx.sreg.clock64 nvvm.read.ptx.sreg.globaltimer
-    nvvm.vote nvvm.match nvvm.activemask nvvm.nanosleep""")
+_decide(Inactive(repeatable=False), """nvvm.read.ptx.sreg.clock nvvm.read.ptx.sreg.clock64
+    nvvm.read.ptx.sreg.globaltimer nvvm.vote nvvm.match nvvm.activemask nvvm.nanosleep""")
 _decide(Inactive(repeatable=False, bits=True), "nvvm.shfl")
 
 # What `memory` knows.

@@ -1,7 +1,7 @@
 """How the threads of a GPU meet: barriers, votes, shuffles, by LLVM's names in NVPTX's dialect.
 
-`Synchronise` is an effect (see `memory`): in the reverse sweep the threads that waited for each other wait again, at the
-mirrored place, so that what a thread adds to a shadow after a barrier of the primal is there before it is read.
+`Synchronise` is an effect (see `memory`): in the reverse sweep the threads that waited for each other wait again, at
+the mirrored place, so that what a thread adds to a shadow after a barrier of the primal is there before it is read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _VOTING = "llvm.nvvm.barrier.cta.red."  # a barrier that also counts or combines
 
 @dataclass(frozen=True)
 class Shuffle:
-    """Gives the number `arguments[2]` of another lane of the warp, and whether there is such a lane: the own one, if not.
+    """Gives the number `arguments[2]` of another lane of the warp, or of its own if there is none, and which of both.
 
     Arguments: mask of the lanes that take part, mode, number, lane (a distance, but for mode 0), clamp.
     """

@@ -61,7 +61,8 @@ class Drawn:
         arguments = copied(self.arguments)
         wrapped = [nd.Const(value) if shadow is None else nd.Dup(value, shadow)
                    for value, shadow in zip(arguments, shadows, strict=True)]
-        Derivative(self.kernel.kernel, mode, machine)[self.kernel.grid, self.kernel.block, 0, self.kernel.shared](*wrapped)
+        derivative, kernel = Derivative(self.kernel.kernel, mode, machine), self.kernel
+        derivative[kernel.grid, kernel.block, 0, kernel.shared](*wrapped)
         return arguments
 
     def pushed(self, machine):

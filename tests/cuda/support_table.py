@@ -43,7 +43,8 @@ ROWS = (
         "nested_calls functions_of_arrays functions_of_tuples recursive_function large_function_called_three_times"),
     row("local arrays, constant memory", "powers_in_a_local_array local_array_through_function filter_by_constants"),
     row("static shared memory with `syncthreads`",
-        "stencil transpose tiled_matmul block_sum_tree scan_with_two_buffers product_scan_in_place softmax soft_alignment"),
+        "stencil transpose tiled_matmul block_sum_tree scan_with_two_buffers product_scan_in_place softmax "
+        "soft_alignment"),
     row("dynamic shared memory", "reverse_in_dynamic_memory two_parts_of_dynamic_memory"),
     row("`syncthreads_count`, `_and`, `_or`, `syncwarp`, votes",
         "mean_of_the_positive votes exchange_through_shared_with_syncwarp"),
@@ -51,7 +52,8 @@ ROWS = (
     row("`atomic.add`, `atomic.sub`", "scalar_sum scatter subtract soft_histogram sums_in_float32 springs"),
     row("`shfl_up_sync`, `shfl_down_sync`, `shfl_xor_sync`, 32 and 64 bits",
         "warp_sum warp_sum_in_float32 warp_scan butterfly_product neighbours_by_shuffle block_sum_by_warps"),
-    row("a barrier that not all threads come to: under a branch, in a loop, behind a `return` that depends on the thread",
+    row("a barrier that not all threads come to: under a branch, in a loop, behind a `return` that depends on the "
+        "thread",
         "barrier_after_early_exit barrier_under_a_loaded_condition barrier_in_a_loop_of_loaded_length",
         "let all threads come to it"),
     row("`shfl_sync` from any lane", "broadcast", "use the other shuffles or shared memory"),

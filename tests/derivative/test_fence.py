@@ -134,7 +134,8 @@ define internal half @narrow(double %x) {
   %pair = call { double, i1 } @numbad.shfl.f64(i32 -1, i32 0, double %x, i32 3, i32 31)
   %z = extractvalue { double, i1 } %pair, 0
   store double %z, ptr %result
-""", UNSUPPORTED, "a number that is read from a lane of any choice (shfl_sync)", "%pair = call { double, i1 } @numbad.shfl",
+""", UNSUPPORTED, "a number that is read from a lane of any choice (shfl_sync)",
+        "%pair = call { double, i1 } @numbad.shfl",
         "declare { double, i1 } @numbad.shfl.f64(i32, i32, double, i32, i32)",
         "use shfl_up_sync, shfl_down_sync or shfl_xor_sync, or shared memory"),
 

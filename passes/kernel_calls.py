@@ -1,7 +1,13 @@
-"""Exchanges of floating-point numbers within a warp, as calls with a rule.
+"""What kernels do in several instructions or by assembly, as calls with a rule.
 
-Given   LLVM text as numba-cuda emits it, before any pass. GPUs exchange 32 bits at a time, so a float is exchanged as an
-        integer of the same bits, a double as two halves:
+Given   LLVM text as numba-cuda emits it, before any pass.
+Gives   `kernel_calls`: the text in which there is one call for each of these.
+
+            exchanges within a warp     numbad.shfl.f64(mask, mode, x, lane, clamp)
+            libdevice.sincos            __nv_sin, __nv_cos
+            size of shared memory       numbad.shared.size()
+
+        GPUs exchange 32 bits at a time, so a float is exchanged as an integer of the same bits, a double as two halves:
 
             %bits = bitcast double %v to i64
             %low = trunc i64 %bits to i32                                     (the high half likewise)
@@ -9,17 +15,60 @@ Given   LLVM text as numba-cuda emits it, before any pass. GPUs exchange 32 bits
             ...
             %y = bitcast i64 %both to double
 
-Gives   the text in which each of these is one call:
-
-            %pair = call { double, i1 } @numbad.shfl.f64(mask, mode, double %v, lane, clamp)
-            %y = extractvalue { double, i1 } %pair, 0
-
 Unsure  leaves the text as it is: integers that hold the bits of differentiated numbers are refused later.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import product
+
+from numbad.passes import llvm, warp
+from numbad.passes.text import target_lines
+
+_CONSTANT = "nounwind willreturn nosync nofree nocallback memory(none)"
+
+
+def kernel_calls(text: str) -> str:
+    return with_registers(with_shuffles(with_sines_and_cosines(text)))
+
+
+def with_sines_and_cosines(text: str) -> str:
+    """Functions that give two results through pointers are two functions: these have derivatives."""
+    bodies = []
+    for pi, (suffix, type) in product(("", "pi"), (("", "double"), ("f", "float"))):
+        name = f"__nv_sincos{pi}{suffix}"
+        found = re.search(rf"^declare (\w+) @{name}\(", text, re.M)
+        if found:
+            sine, cosine = (f"__nv_{function}{pi}{suffix}" for function in ("sin", "cos"))
+            bodies.append(f"""
+declare {type} @{sine}({type}) {_CONSTANT}
+declare {type} @{cosine}({type}) {_CONSTANT}
+define linkonce_odr {found[1]} @{name}({type} %x, ptr %sine, ptr %cosine) alwaysinline nounwind {{
+  %s = call {type} @{sine}({type} %x)
+  %c = call {type} @{cosine}({type} %x)
+  store {type} %s, ptr %sine
+  store {type} %c, ptr %cosine
+  ret {found[1]} {"" if found[1] == "void" else "null"}
+}}""")
+    return llvm.link(text, "\n".join([*target_lines(text), *bodies])) if bodies else text
+
+
+def with_registers(text: str) -> str:
+    """Assembly that reads a register becomes a call that says which: a derivative gets more dynamic shared memory than
+    the primal asks for, and has to tell it a smaller size."""
+    for assembly, symbol, attributes in _REGISTERS:
+        text, count = re.subn(rf'call i32 asm (?:sideeffect )?"{re.escape(assembly)}", "=r"\(\)',
+                              f"call i32 @{symbol}()", text)
+        if count and f"declare i32 @{symbol}()" not in text:
+            text += f"\ndeclare i32 @{symbol}() {attributes}\n"
+    return text
+
+
+_REGISTERS = (("mov.u32 $0, %dynamic_smem_size;", "numbad.shared.size", _CONSTANT),
+              ("mov.u32 $0, %lanemask_lt;", "llvm.nvvm.read.ptx.sreg.lanemask.lt", _CONSTANT),
+              ("activemask.b32 $0;", "llvm.nvvm.activemask", warp.ATTRIBUTES))
+
 
 SHUFFLE = "numbad.shfl."
 ATTRIBUTES = "convergent nounwind nocallback memory(inaccessiblemem: readwrite)"
