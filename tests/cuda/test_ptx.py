@@ -9,6 +9,9 @@ import sys
 from functools import cache
 
 import pytest
+
+pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install numba-cuda")
+
 from cuda import pathfinder
 from numba import cuda, float32
 
