@@ -17,7 +17,7 @@ from numbad.passes.llvm import InvalidIR
 
 INTRINSIC = "llvm."
 
-_FLOAT = """sqrt fabs floor ceil trunc rint nearbyint round roundeven canonicalize copysign minnum maxnum minimum
+_FLOAT = """sqrt fabs floor ceil trunc rint nearbyint round roundeven copysign minnum maxnum minimum
 maximum minimumnum maximumnum fma fmuladd is.fpclass fptosi.sat fptoui.sat arithmetic.fence"""
 _INTEGER = """ctpop ctlz cttz bitreverse bswap abs smax smin umax umin fshl fshr sadd.sat uadd.sat ssub.sat usub.sat
 sadd.with.overflow uadd.with.overflow ssub.with.overflow usub.with.overflow smul.with.overflow umul.with.overflow"""

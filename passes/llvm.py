@@ -88,10 +88,14 @@ def prepare(text: str, entry: str, *, keep: tuple[str, ...] = (), external: tupl
 
 
 def optimise(text: str, level: int = 3, machine: Machine | None = None) -> str:
-    """LLVM's default pipeline, vectorisers included, for code that is about to run."""
+    """LLVM's default pipeline for code that is about to run. With vectorisers, but not for a GPU: a thread has few
+    instructions on vectors, and the back end knows some of them only by name."""
     module = _parsed(text)
+    machine = machine or host()
     tuning = binding.PipelineTuningOptions(speed_level=level)
-    builder = binding.create_pass_builder(_target(machine or host(), level), tuning)
+    if machine.triple:
+        tuning.loop_vectorization = tuning.slp_vectorization = False
+    builder = binding.create_pass_builder(_target(machine, level), tuning)
     builder.getModulePassManager().run(module, builder)
     return str(module)
 

@@ -22,7 +22,6 @@ from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 from numba.core import config
 
@@ -153,10 +152,10 @@ def _offline() -> Iterator[tuple[int, int]]:
     device = SimpleNamespace(compute_capability=found)
     library = SimpleNamespace(data_layout=nvvm._datalayout, get_ir_version=lambda: (2, 0, 3, 2))
     try:
-        with (patch.object(CUDADispatcher, "compile_device", compile_device),
-              patch.object(dispatcher, "compile_cuda", with_lines),
-              patch.object(dispatcher, "get_current_device", lambda: device),
-              patch.object(nvvm, "NVVM", lambda: library)):
+        with (_replaced(CUDADispatcher, "compile_device", compile_device),
+              _replaced(dispatcher, "compile_cuda", with_lines),
+              _replaced(dispatcher, "get_current_device", lambda: device),
+              _replaced(nvvm, "NVVM", lambda: library)):
             yield found
     finally:
         for user, overloads in hidden.items():
@@ -167,6 +166,16 @@ def _offline() -> Iterator[tuple[int, int]]:
 
 _COMPILE_DEVICE = CUDADispatcher.compile_device
 _TYPING = cuda.jit(lambda: None)
+
+
+@contextmanager
+def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
+    original = getattr(holder, name)
+    setattr(holder, name, value)
+    try:
+        yield
+    finally:
+        setattr(holder, name, original)
 
 
 # --- launching -------------------------------------------------------------------------------------------------------

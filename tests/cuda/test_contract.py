@@ -10,8 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
+
+pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install numba-cuda")
+
+import numpy as np
 from numba import cuda, float64, int64, types
 from numba.core.datamodel import models
 from numba.cuda import compiler, dispatcher

@@ -6,10 +6,13 @@ import re
 import threading
 
 import pytest
+
+pytest.importorskip("numba_cuda", reason="needs numba-cuda: pip install numba-cuda")
+
 from numba import cuda, float64, int64, types
 from numba.cuda.core import errors
 
-from cuda_kernels import F8, KERNELS, loopy, poly, saxpy, stencil
+from cuda_kernels import F4, F8, KERNELS, loopy, poly, saxpy, stencil
 from numbad.cuda.numba_cuda import lower
 from numbad.errors import Unsupported
 from numbad.passes import llvm, nvptx
@@ -116,6 +119,16 @@ def test_powers_and_functions_of_libdevice_are_calls():
     _, text = ready("loopy")
     assert "@numbad.powi.f64.i64(" in text and "@__nv_sin(" in text
     assert re.search(r"^; Function Attrs: .*memory\(none\)\ndeclare double @__nv_sin", text, re.M)
+
+
+def test_remainders_and_powers_are_calls_that_the_rules_know():
+    def mixed(x, y, n):
+        x[0] = x[1] // y[0] + x[2] % x[3] + x[4] ** n + y[1] ** n + y[2] % y[3]
+
+    lowered = lower(mixed, (F8, F4, int64))
+    text = nvptx.prepared(lowered.texts, lowered.entry)
+    assert set(re.findall(r"call [^@\n]*@(numbad\.[\w.]+)\(", text.partition("\n}")[0])) == {
+        "numbad.floordiv.f64", "numbad.mod.f64", "numbad.mod.f32", "numbad.powi.f64.i64", "numbad.powi.f32.i64"}
 
 
 def test_shared_memory_stays_generic():
