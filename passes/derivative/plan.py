@@ -22,16 +22,21 @@ from numbad.passes.derivative.exact import CHEAP, PURE_CALLS, is_exact
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.layout import Layout, item_type
 from numbad.passes.derivative.needs import (
+    At,
+    Bank,
     Count,
     Edge,
     Item,
+    Iteration,
     Kept,
+    Moves,
     Needs,
     Scratch,
     Shadow,
     Snapshot,
 )
 from numbad.passes.derivative.reruns import find
+from numbad.passes.derivative.sources import Source, Sources
 from numbad.passes.derivative.stencils import Rows, of_one_sum, put_off
 from numbad.passes.derivative.variation import Variation
 from numbad.passes.ir.function import Block, Function
@@ -51,6 +56,7 @@ class Options:
     count_trips: bool = True
     hoist: bool = True
     share: bool = True
+    find: bool = True
     put_off: bool = True
     accumulate: bool = True
     separate: bool = True
@@ -69,11 +75,13 @@ class Plan:
         self.recomputed: dict[Item, None] = {}
         self.choices: dict[Item, Choice] = {}  # what was chosen from
         self.affine: dict[Value, Affine] = {}
+        self.found: dict[Load, Source] = {}  # where a load may be found that is not kept itself
         self.laws = {loop: law for loop in self.loops.loops if (law := self._trip(loop)) is not None}
         if len(facts.returns(function, split)) > 1:
             self.stored[Edge(None)] = None
         self.conditions: dict[Block, Condition] = {}
         self.layout = Layout(function, self.loops, self.laws, Variation(facts, function) if options.share else None)
+        self.sources = Sources(facts, function, self.laws) if options.find else None
         self._resolve(list(needs.items()))
         self.scratch: dict[Load, Scratch] = {}
         self.put_off = self._put_off()
@@ -84,6 +92,7 @@ class Plan:
             self.stored[Kept(loop)] = None
             self.layout.give_up_bank(loop, rerun.items)
         self.layout.close(self.stored)
+        self.visited = self._visited()
 
     def _trip(self, loop: Loop) -> Trip | None:
         """The trip count of a loop that is left normally on one edge only (exceptions end everything)."""
@@ -187,6 +196,9 @@ class Plan:
         if isinstance(item, Load) and self.options.repeat_loads and not item.volatile and item.ordering is None \
                 and self.is_constant_memory(item.pointer):
             return [item.pointer]
+        if isinstance(item, Load) and self.sources is not None and (source := self.sources.of(item)) is not None:
+            self.found[item] = source
+            return [source.value]
         return None
 
     def _shadow_parts(self, value: Value) -> list[Item] | None:
@@ -219,6 +231,49 @@ class Plan:
         if law is not None:
             self.affine[value] = law
         return law
+
+    # --- what is found in other loops ---
+
+    def at(self, item: Item, moves: Moves) -> Item:
+        """An item as it is taken in other loops than its own."""
+        if isinstance(item, Iteration):
+            return Iteration(moves(item.loop))
+        if isinstance(item, At):
+            return self.at(item.value, item.moves.then(moves))
+        if not isinstance(item, Instruction):
+            return item
+        loop = self.layout.level(item)
+        return At(item, moves) if loop is not None and moves(loop) is not loop else item
+
+    def _visited(self) -> dict[Loop, list[Bank]]:
+        """The banks of other loops in which the reverse of a loop finds something."""
+        found: dict[Loop, dict[Bank, None]] = {}
+        for load, source in self.found.items():
+            loop = self.layout.level(load)
+            if load not in self.recomputed or loop is None:
+                continue
+            banks = found.setdefault(loop, {})
+            work, seen = [self.at(source.value, source.moves)], set()
+            while work:
+                item = work.pop()
+                if not isinstance(item, At) or item in seen:
+                    continue
+                seen.add(item)
+                bank = self.layout.bank(item.value)
+                if bank is None:
+                    work += [self.at(part, item.moves) for part in self._parts_found(item.value)]
+                elif not bank.is_shared:
+                    banks[bank] = None
+        return {loop: list(banks) for loop, banks in found.items()}
+
+    def _parts_found(self, value: Value) -> list[Item]:
+        source = self.source(value)
+        return [source] if source is not None else list(self.choices[value].parts or ())  # type: ignore[arg-type]
+
+    def source(self, item: Item) -> Item | None:
+        """What has the number of a load that is not kept."""
+        source = self.found.get(item) if isinstance(item, Load) else None
+        return self.at(source.value, source.moves) if source is not None else None
 
     def is_constant_memory(self, pointer: Value) -> bool:
         """It can be read again at any time: an argument's memory that stays as it is.
