@@ -74,6 +74,10 @@ NAMES = """
     rows_on_one_side plates_of_few_rows bent_again_and_again below_the_diagonal rows_left_out all_rows_or_none
     row_written_between until_it_is_enough until_it_is_smooth from_right_to_left nine_points cube_of_seven_points
     plate_of_known_shape windows middle_of_a_plate two_loops_over_each_row layers_that_change
+    three_loops_over_one_array differences_used_twice state_read_by_two_loops temporaries_from_the_end
+    array_expressions_in_a_row temporaries_of_no_length written_between_two_loops written_within_the_later_loop
+    written_within_the_earlier_loop all_written_to_one_place swapped_between_two_loops loops_of_other_lengths
+    written_now_and_then the_first_loop_left_out the_first_loop_left_early loaded_now_and_then written_through_a_view
 """.split()
 PATHS = """
     european_option paths_of_one_generator roots_or_none three_levels_with_decisions paths_through_scratch
@@ -176,7 +180,8 @@ def test_iterations_run_again(name: str, limit: int) -> None:
 
 def test_switches_change_derivatives() -> None:
     """Else the tests above compare equal programs."""
-    names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate", "european_option"]
+    names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate", "european_option",
+             "differences_used_twice"]
     texts = {options: [differentiated(name, options).derivative.text for name in names]
              for options in (Options(), *(replace(Options(), **{switch: False}) for switch in SWITCHES))}
     assert len({str(text) for text in texts.values()}) == 1 + len(SWITCHES)
