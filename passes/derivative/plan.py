@@ -20,6 +20,7 @@ from numbad.passes.derivative.costs import COPY, ITERATIONS, compute_cost, store
 from numbad.passes.derivative.cut import Choice, cheapest
 from numbad.passes.derivative.exact import CHEAP, PURE_CALLS, is_exact
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.held import Held
 from numbad.passes.derivative.layout import Layout, item_type
 from numbad.passes.derivative.needs import (
     At,
@@ -57,6 +58,7 @@ class Options:
     hoist: bool = True
     share: bool = True
     find: bool = True
+    hold: bool = True
     put_off: bool = True
     accumulate: bool = True
     separate: bool = True
@@ -66,7 +68,8 @@ class Options:
 
 class Plan:
     """What is `stored`, and where (`layout`); what is `recomputed`; the rows whose adjoints are `put_off`; the stores
-    that are `accumulations`; the iterations that can be run again (`reruns`)."""
+    that are `accumulations`; the iterations that can be run again (`reruns`); the loads that are `found` in other loops
+    if they are `recomputed`, and per loop the banks of others that are `visited` for that; the objects that are `held`."""
 
     def __init__(self, facts: Facts, function: Function, needs: Needs, split: bool, options: Options):
         self.facts, self.function, self.needs, self.split, self.options = facts, function, needs, split, options
@@ -81,6 +84,8 @@ class Plan:
             self.stored[Edge(None)] = None
         self.conditions: dict[Block, Condition] = {}
         self.layout = Layout(function, self.loops, self.laws, Variation(facts, function) if options.share else None)
+        self._held = Held(facts, function) if options.hold and not split else None
+        self._read_again: dict[Load, list[Call]] = {}  # the objects to hold for that
         self.sources = Sources(facts, function, self.laws) if options.find else None
         self._resolve(list(needs.items()))
         self.scratch: dict[Load, Scratch] = {}
@@ -93,6 +98,8 @@ class Plan:
             self.layout.give_up_bank(loop, rerun.items)
         self.layout.close(self.stored)
         self.visited = self._visited()
+        self.held = dict.fromkeys(
+            call for load, calls in self._read_again.items() if load in self.recomputed for call in calls)
 
     def _trip(self, loop: Loop) -> Trip | None:
         """The trip count of a loop that is left normally on one edge only (exceptions end everything)."""
@@ -195,6 +202,10 @@ class Plan:
             return list(item.arguments)
         if isinstance(item, Load) and self.options.repeat_loads and not item.volatile and item.ordering is None \
                 and self.is_constant_memory(item.pointer):
+            return [item.pointer]
+        if isinstance(item, Load) and self._held is not None \
+                and self.layout.level(item) is not None and (objects := self._held.objects(item)):
+            self._read_again[item] = objects
             return [item.pointer]
         if isinstance(item, Load) and self.sources is not None and (source := self.sources.of(item)) is not None:
             self.found[item] = source

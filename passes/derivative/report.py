@@ -43,6 +43,9 @@ def report(plan: Plan) -> str:
     if found:
         lines.append("  found in place of being kept, for nothing writes there in between")
         lines += [f"    {_named(load)}: {_source(plan.found[load])}" for load in found]
+    if plan.held:
+        lines.append("  held until the end, to be read again, for nothing writes there any more: "
+                     + ", ".join(map(_named, plan.held)))
     if plan.accumulations:
         lines.append("  sums in memory, whose adjoints stay where they are: " + ", ".join(
             sorted({_line(store).strip(" ()") or str(store.value) for store in plan.accumulations})))

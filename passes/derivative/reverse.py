@@ -167,7 +167,7 @@ def _write_combined(facts: Facts, name: str, plan: Plan, augmented: dict[Functio
         return forward.copier.twin(item)  # type: ignore[arg-type]
 
     def finish() -> None:
-        builder.call(tape_function(facts.module, "release"), [forward.tape])
+        forward.release()
         builder.ret(status)
 
     backwards = Backwards(plan.needs, forward.returns)

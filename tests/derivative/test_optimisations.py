@@ -78,6 +78,8 @@ NAMES = """
     array_expressions_in_a_row temporaries_of_no_length written_between_two_loops written_within_the_later_loop
     written_within_the_earlier_loop all_written_to_one_place swapped_between_two_loops loops_of_other_lengths
     written_now_and_then the_first_loop_left_out the_first_loop_left_early loaded_now_and_then written_through_a_view
+    table_read_in_all_steps table_gathered table_overwritten_at_last table_overwritten_in_the_last_step
+    tables_one_of_which_is_overwritten table_of_each_step table_lost_by_an_exception table_let_go_early table_of_rows
 """.split()
 PATHS = """
     european_option paths_of_one_generator roots_or_none three_levels_with_decisions paths_through_scratch
@@ -164,11 +166,18 @@ def test_all_switches(name: str) -> None:
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
-@pytest.mark.parametrize("name", ["ragged_rows", "wave_equation", "recursion_over_array"])
+@pytest.mark.parametrize("name", ["ragged_rows", "wave_equation", "recursion_over_array", "table_of_rows"])
 def test_each_switch(name: str, switch: str) -> None:
     """Alone on, and alone off."""
     check_equal(name, replace(STORE_ALL, **{switch: True}))
     check_equal(name, replace(Options(), **{switch: False}))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if POOL[name].theme == "temporaries"])
+def test_without_weighing(name: str) -> None:
+    """What can be found or read again is, whatever it costs."""
+    check_equal(name, replace(STORE_ALL, count_trips=True, find=True, hold=True))
+    check_equal(name, replace(Options(), weigh=False))
 
 
 @pytest.mark.parametrize("limit", [0, 100, 500])
@@ -181,7 +190,7 @@ def test_iterations_run_again(name: str, limit: int) -> None:
 def test_switches_change_derivatives() -> None:
     """Else the tests above compare equal programs."""
     names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate", "european_option",
-             "differences_used_twice"]
+             "differences_used_twice", "table_of_rows"]
     texts = {options: [differentiated(name, options).derivative.text for name in names]
              for options in (Options(), *(replace(Options(), **{switch: False}) for switch in SWITCHES))}
     assert len({str(text) for text in texts.values()}) == 1 + len(SWITCHES)

@@ -259,3 +259,133 @@ def written_through_a_view(x, steps):
         for i in range(len(x)):
             total += t[i] * t[i]
     return total
+
+
+@entry(args=lambda rng: (rng.normal(size=5), rng.normal(size=4), 3))
+def table_read_in_all_steps(x, z, steps):
+    """Filled once and never overwritten: the reverse sweep reads it as it is."""
+    table = np.empty_like(x)
+    for i in range(len(x)):
+        table[i] = np.exp(-x[i] * x[i])
+    total = 0.0
+    for _ in range(steps):
+        for j in range(len(z)):
+            for i in range(len(x)):
+                total += np.sin(total * 0.1) + table[i] * table[len(x) - 1 - i] * z[j]
+    return total
+
+
+@entry(args=lambda rng: (rng.normal(size=5), np.array([3, 0, 4, 4, 1]), 2))
+def table_gathered(x, index, steps):
+    table = np.sin(x) * x
+    total = 0.0
+    for _ in range(steps):
+        for i in index:
+            total += table[i] * table[i] * total + 0.3
+    return total
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 3))
+def table_overwritten_at_last(x, steps):
+    """What the loops have read is gone when the reverse sweep begins."""
+    table = x * x
+    total = 0.0
+    for _ in range(steps):
+        for i in range(len(x)):
+            total += table[i] * table[i]
+    table[:] = 1.0
+    return total + np.sum(table * x)
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 3))
+def table_overwritten_in_the_last_step(x, steps):
+    table = x * x
+    total = 0.0
+    for k in range(steps):
+        for i in range(len(x)):
+            total += table[i] * table[i]
+        if k == steps - 1:
+            table[1] = total
+    return total + table[1]
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 3))
+def tables_one_of_which_is_overwritten(x, steps):
+    """Which of the two is written is known at run time only."""
+    one, other = np.sin(x), np.cos(x)
+    total = 0.0
+    for k in range(steps):
+        for i in range(len(x)):
+            total += one[i] * one[i] * other[i]
+        if x[0] * total > 0.1:
+            one, other = other, one
+    one[0] = total
+    return one[0] * other[1]
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 3))
+def table_of_each_step(x, steps):
+    """Another array in each step: none of them is held."""
+    total = 0.0
+    for k in range(steps):
+        table = np.empty_like(x)
+        for i in range(len(x)):
+            table[i] = np.exp(-x[i] * x[i]) + k
+        for i in range(len(x)):
+            total += table[len(x) - 1 - i] * table[i] * total + 0.1
+    return total
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 3))
+def table_handed_back(x, steps):
+    """The caller has the object in the end."""
+    table = np.exp(-x * x)
+    total = 0.0
+    for _ in range(steps):
+        for i in range(len(x)):
+            total += table[i] * table[i]
+    return table, total
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 3, 10.0),
+       raises=(ValueError, lambda rng: (rng.normal(size=5), 3, -1.0)))
+def table_lost_by_an_exception(x, steps, most):
+    table = np.exp(-x * x)
+    total = 0.0
+    for _ in range(steps):
+        for i in range(len(x)):
+            total += table[i] * table[i]
+        if total > most:
+            raise ValueError("too much")
+    return total
+
+
+@entry(args=lambda rng: (rng.normal(size=5), 3))
+def table_let_go_early(x, steps):
+    """Released, and its memory used again, before the reverse sweep reads it."""
+    table = np.exp(-x * x)
+    total = 0.0
+    for _ in range(steps):
+        for i in range(len(x)):
+            total += table[i] * table[i]
+    other = np.empty(len(x))
+    for i in range(len(x)):
+        other[i] = total * x[i]
+    for i in range(len(x)):
+        total += other[i] * other[i]
+    return total
+
+
+@entry(args=lambda rng: (rng.normal(size=(3, 4)), rng.normal(size=(2, 4))))
+def table_of_rows(x, mu):
+    """Row k is read for every p: no loop around the innermost has it for itself."""
+    table = np.empty_like(mu)
+    for k in range(mu.shape[0]):
+        for i in range(mu.shape[1]):
+            table[k, i] = np.exp(mu[k, i])
+    total = 0.0
+    for p in range(x.shape[0]):
+        for k in range(mu.shape[0]):
+            for i in range(mu.shape[1]):
+                total += table[k, i] * x[p, i] * x[p, i]
+    return total + table[0, 1] * table[1, 0]
