@@ -4,10 +4,10 @@
     for t: for i: s += table[i] * ...   itself, to which the derivative has a reference of its own until it ends
 
 Given   facts of one function whose two sweeps are one function.
-Gives   `objects(load)`: the allocations that a load may read from, if what it has read is there until the function ends;
-        each runs once at most. Held objects need a reference: whoever writes the derivative counts it.
-Unsure  (a write that may come after the load, a call that may write anything, an address that others know, an allocation
-        in a loop) nothing: the load is kept.
+Gives   `objects(load)`: the allocations that a load may read from, if what it has read is there until the function
+        ends; each runs once at most. Held objects need a reference: whoever writes the derivative counts it.
+Unsure  (a write that may come after the load, a call that may write anything, an address that others know, an
+        allocation in a loop) nothing: the load is kept.
 """
 
 from __future__ import annotations

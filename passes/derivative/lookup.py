@@ -157,7 +157,8 @@ class Lookup:
         """Where an item of a bank lies in this iteration, or in a ring `ahead` iterations of the loop around later."""
         bank = self.plan.layout.bank(item)
         assert bank is not None
-        address, extent, iteration = self(Address(bank)), self(Extent(bank)), self(self.plan.at(Iteration(bank.loop), moves))
+        address, extent = self(Address(bank)), self(Extent(bank))
+        iteration = self(self.plan.at(Iteration(bank.loop), moves))
         if isinstance(item, Scratch) and item.rows > 1:
             assert bank.loop.parent is not None
             around = self.builder.binary("add", self(Iteration(bank.loop.parent)), integer(I64, ahead))

@@ -24,7 +24,6 @@ from numbad.passes.derivative.held import Held
 from numbad.passes.derivative.layout import Layout, item_type
 from numbad.passes.derivative.needs import (
     At,
-    Bank,
     Count,
     Edge,
     Item,
@@ -37,7 +36,7 @@ from numbad.passes.derivative.needs import (
     Snapshot,
 )
 from numbad.passes.derivative.reruns import find
-from numbad.passes.derivative.sources import Source, Sources
+from numbad.passes.derivative.sources import Source, Sources, visited
 from numbad.passes.derivative.stencils import Rows, of_one_sum, put_off
 from numbad.passes.derivative.variation import Variation
 from numbad.passes.ir.function import Block, Function
@@ -68,8 +67,8 @@ class Options:
 
 class Plan:
     """What is `stored`, and where (`layout`); what is `recomputed`; the rows whose adjoints are `put_off`; the stores
-    that are `accumulations`; the iterations that can be run again (`reruns`); the loads that are `found` in other loops
-    if they are `recomputed`, and per loop the banks of others that are `visited` for that; the objects that are `held`."""
+    that are `accumulations`; the iterations that can be run again (`reruns`); where loads are `found` that are
+    recomputed, and the banks of other loops that each loop `visited` for that; the objects that are `held`."""
 
     def __init__(self, facts: Facts, function: Function, needs: Needs, split: bool, options: Options):
         self.facts, self.function, self.needs, self.split, self.options = facts, function, needs, split, options
@@ -97,7 +96,7 @@ class Plan:
             self.stored[Kept(loop)] = None
             self.layout.give_up_bank(loop, rerun.items)
         self.layout.close(self.stored)
-        self.visited = self._visited()
+        self.visited = visited(self)
         self.held = dict.fromkeys(
             call for load, calls in self._read_again.items() if load in self.recomputed for call in calls)
 
@@ -255,31 +254,6 @@ class Plan:
             return item
         loop = self.layout.level(item)
         return At(item, moves) if loop is not None and moves(loop) is not loop else item
-
-    def _visited(self) -> dict[Loop, list[Bank]]:
-        """The banks of other loops in which the reverse of a loop finds something."""
-        found: dict[Loop, dict[Bank, None]] = {}
-        for load, source in self.found.items():
-            loop = self.layout.level(load)
-            if load not in self.recomputed or loop is None:
-                continue
-            banks = found.setdefault(loop, {})
-            work, seen = [self.at(source.value, source.moves)], set()
-            while work:
-                item = work.pop()
-                if not isinstance(item, At) or item in seen:
-                    continue
-                seen.add(item)
-                bank = self.layout.bank(item.value)
-                if bank is None:
-                    work += [self.at(part, item.moves) for part in self._parts_found(item.value)]
-                elif not bank.is_shared:
-                    banks[bank] = None
-        return {loop: list(banks) for loop, banks in found.items()}
-
-    def _parts_found(self, value: Value) -> list[Item]:
-        source = self.source(value)
-        return [source] if source is not None else list(self.choices[value].parts or ())  # type: ignore[arg-type]
 
     def source(self, item: Item) -> Item | None:
         """What has the number of a load that is not kept."""

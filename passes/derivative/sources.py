@@ -3,31 +3,37 @@
     for i: t[i] = a[i] * b[i]           iteration n of the second loop loads what iteration n of the first one stored:
     for i: s += sin(t[i])               the reverse sweep takes a[i] * b[i] of that iteration, kept or computed again
 
-The two loops are neighbours, or one and the same, in one iteration of the loop around them. They read and write the same
-address in the same iteration: the forms of both addresses are equal but for the number of the iteration. Where the later
-loop runs, the earlier one has run as often, and nothing has written there in between.
+The two loops are neighbours, or one and the same, in one iteration of the loop around them. They read and write the
+same address in the same iteration: the forms of both addresses are equal but for the number of the iteration. Where the
+later loop runs, the earlier one has run as often, and nothing has written there in between.
 
 Given   facts of one function and its loops with known trip counts.
 Gives   `of(load)`: a Source, the value that the load gives and the loop in whose iterations it is defined.
-Unsure  (a call that may write, arguments that may overlap, other trip counts, an iteration that may leave the store out)
-        None: the load is kept.
+Unsure  (a call that may write, arguments that may overlap, other trip counts, an iteration that may leave the store
+        out) None: the load is kept.
+
+`visited` says of a plan that is made in which records of other loops the reverse of a loop finds something.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numbad.passes.analysis.addresses import Addresses, Form
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.trips import Trip
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.needs import Moves
+from numbad.passes.derivative.needs import At, Bank, Moves
 from numbad.passes.derivative.writes import Writes
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Branch, Instruction, Load, Store
 from numbad.passes.ir.types import size_of
 from numbad.passes.ir.values import Value
+
+if TYPE_CHECKING:
+    from numbad.passes.derivative.plan import Plan
 
 TRIED = 4
 """Accesses of one place that are tried as the source of a load, the nearest first."""
@@ -104,7 +110,7 @@ class Sources:
 
     def _gives(self, access: Load | Store, load: Load) -> bool:
         earlier, later = self._loop(access), self._loop(load)
-        assert earlier is not None and later is not None
+        assert earlier is not None and later is not None and access.block is not None and load.block is not None
         if earlier is later:
             return self.dominators.dominates(access.block, load.block) and self._spares(later, load, access)
         if not self.dominators.dominates(access.block, earlier.latch) or not self._are_as_long(earlier, later):
@@ -194,6 +200,31 @@ class Sources:
     def _loop(self, i: Instruction) -> Loop | None:
         assert i.block is not None
         return self.loops.innermost[i.block]
+
+
+def visited(plan: Plan) -> dict[Loop, list[Bank]]:
+    """The banks of earlier loops in which the reverse of a loop finds something, by the loop."""
+    found: dict[Loop, dict[Bank, None]] = {}
+    for load in plan.found:
+        loop = plan.layout.level(load)
+        if load not in plan.recomputed or loop is None:
+            continue
+        banks = found.setdefault(loop, {})
+        work, seen = [plan.source(load)], set()
+        while work:
+            item = work.pop()
+            if not isinstance(item, At) or item in seen:
+                continue
+            seen.add(item)
+            bank = plan.layout.bank(item.value)
+            if bank is not None:
+                if not bank.is_shared:  # else the reverse sweep is in its home already
+                    banks[bank] = None
+                continue
+            source = plan.source(item.value)
+            parts = [source] if source is not None else plan.choices[item.value].parts or ()
+            work += [plan.at(part, item.moves) for part in parts]  # type: ignore[arg-type]
+    return {loop: list(banks) for loop, banks in found.items()}
 
 
 def _changes(symbol: object, loop: Loop) -> bool:

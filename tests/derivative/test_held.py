@@ -81,7 +81,8 @@ def changed(*pairs: tuple[str, str]) -> str:
 
 def test_an_array_that_is_filled_once() -> None:
     assert held(TABLE) == {"%info"}
-    assert "held until the end, to be read again, for nothing writes there any more: %info" in str(planned(Notes(TABLE)))
+    assert "held until the end, to be read again, for nothing writes there any more: %info" in \
+        str(planned(Notes(TABLE)))
 
 
 def test_what_is_not_held() -> None:
@@ -114,7 +115,7 @@ def test_other_writes_do_not_matter(pairs: list[tuple[str, str]]) -> None:
     [("  %k.next =", "  call void @somebody(ptr %u)\n  %k.next =")],
     [("time.before:\n", "time.before:\n  call void @somebody(ptr %t)\n")],  # who may write later
     [("load double, ptr %t.j", "load volatile double, ptr %t.j")],
-    [("  %t = load ptr, ptr %data\n", "  %t = load ptr, ptr %data\n  store ptr %u, ptr %data\n")],  # whose memory is it?
+    [("  %t = load ptr, ptr %data\n", "  %t = load ptr, ptr %data\n  store ptr %u, ptr %data\n")],  # whose is it?
 ])
 def test_what_is_kept(pairs: list[tuple[str, str]]) -> None:
     assert held(changed(*pairs)) == set()

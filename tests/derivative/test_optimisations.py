@@ -84,7 +84,7 @@ NAMES = """
 PATHS = """
     european_option paths_of_one_generator roots_or_none three_levels_with_decisions paths_through_scratch
     two_loops_over_paths path_from_path no_paths paths_until_they_leave asian_option_with_barrier while_loop_per_element
-    paths_of_calls paths_that_call_at_the_end
+    paths_of_calls paths_that_call_at_the_end paths_through_temporaries
 """.split()
 
 

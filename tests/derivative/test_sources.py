@@ -132,7 +132,8 @@ def test_what_is_kept(pairs: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize("disjoint", [True, False])
 def test_arguments_that_may_overlap(disjoint: bool) -> None:
     """The second loop loads the argument that the first one wrote, and writes the other."""
-    text = changed(("double, ptr %t, i64 %i", "double, ptr %u, i64 %i"), ("double, ptr %t, i64 %j", "double, ptr %u, i64 %j"),
+    text = changed(("double, ptr %t, i64 %i", "double, ptr %u, i64 %i"),
+                   ("double, ptr %t, i64 %j", "double, ptr %u, i64 %j"),
                    ("  br label %read.before\n", "  store double 1.0, ptr %x\n  br label %read.before\n"))
     assert found(text, disjoint=disjoint) == disjoint
 

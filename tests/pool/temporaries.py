@@ -314,7 +314,7 @@ def tables_one_of_which_is_overwritten(x, steps):
     """Which of the two is written is known at run time only."""
     one, other = np.sin(x), np.cos(x)
     total = 0.0
-    for k in range(steps):
+    for _ in range(steps):
         for i in range(len(x)):
             total += one[i] * one[i] * other[i]
         if x[0] * total > 0.1:
@@ -389,3 +389,18 @@ def table_of_rows(x, mu):
             for i in range(mu.shape[1]):
                 total += table[k, i] * x[p, i] * x[p, i]
     return total + table[0, 1] * table[1, 0]
+
+
+@entry(args=lambda rng: (rng.normal(size=(5, 4)), 0.7))
+def paths_through_temporaries(x, a):
+    """What the second loop finds in the first is there as well when an iteration is run again."""
+    t = np.empty(x.shape[1])
+    total = 0.0
+    for p in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            t[i] = np.exp(a * x[p, i])
+        s = 1.0
+        for i in range(x.shape[1]):
+            s += t[i] * t[i] * np.sin(a * x[p, i])
+        total += s
+    return total
