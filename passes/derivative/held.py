@@ -4,8 +4,9 @@
     for t: for i: s += table[i] * ...   itself, to which the derivative has a reference of its own until it ends
 
 Given   facts of one function whose two sweeps are one function.
-Gives   `objects(load)`: the allocations that a load may read from, if what it has read is there until the function
-        ends; each runs once at most. Held objects need a reference: whoever writes the derivative counts it.
+Gives   `objects(i, pointer)`: the allocations that a load or a matrix product may read from behind a pointer, if what
+        it has read is there until the function ends; each runs once at most. Held objects need a reference: whoever
+        writes the derivative counts it.
 Unsure  (a write that may come after the load, a call that may write anything, an address that others know, an
         allocation in a loop) nothing: the load is kept.
 """
@@ -17,6 +18,7 @@ from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.writes import written_by
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Call, Instruction, Load
+from numbad.passes.ir.values import Value
 from numbad.passes.rules import memory as effects
 
 
@@ -28,14 +30,14 @@ class Held:
         self._last: dict[Node, dict[Block, int | None]] = {}
         self._writes: dict[Node | None, list[Instruction]] | None = None  # None: calls that may write anything
 
-    def objects(self, load: Load) -> list[Call]:
-        if load.volatile or load.ordering is not None or holds_pointer(load.type):
+    def objects(self, i: Load | Call, pointer: Value) -> list[Call]:
+        if isinstance(i, Load) and (i.volatile or i.ordering is not None or holds_pointer(i.type)):
             return []
-        node = self.facts.memory.node(load.pointer)
+        node = self.facts.memory.node(pointer)
         if node not in self._objects:
             self._objects[node] = self._allocations(node)
         objects = self._objects[node]
-        return objects if objects and self._is_final(load, node) else []
+        return objects if objects and self._is_final(i, node) else []
 
     def _allocations(self, node: Node) -> list[Call]:
         """All that the node stands for, if that is arrays made outside of loops; else nothing."""
@@ -50,14 +52,14 @@ class Held:
             found.append(allocation)
         return [] if node.escaped else found
 
-    def _is_final(self, load: Load, node: Node) -> bool:
-        """No write comes after the load."""
+    def _is_final(self, i: Instruction, node: Node) -> bool:
+        """No write comes after the instruction, nor is it one."""
         if node not in self._last:
             self._last[node] = self._before_writes(node)
-        assert load.block is not None
-        block, last = load.block, self._last[node]
+        assert i.block is not None
+        block, last = i.block, self._last[node]
         return block not in last or ((position := last[block]) is not None
-                                     and position < block.instructions.index(load))
+                                     and position < block.instructions.index(i))
 
     def _before_writes(self, node: Node) -> dict[Block, int | None]:
         """Blocks that write into the node, with the position of the last write; None for those behind which another

@@ -84,7 +84,7 @@ class Plan:
         self.conditions: dict[Block, Condition] = {}
         self.layout = Layout(function, self.loops, self.laws, Variation(facts, function) if options.share else None)
         self._held = Held(facts, function) if options.hold and not split else None
-        self._read_again: dict[Load, list[Call]] = {}  # the objects to hold for that
+        self._read_again: dict[Item, list[Call]] = {}  # the objects to hold for that
         self.sources = Sources(facts, function, self.laws) if options.find else None
         self._resolve(list(needs.items()))
         self.scratch: dict[Load, Scratch] = {}
@@ -98,7 +98,7 @@ class Plan:
         self.layout.close(self.stored)
         self.visited = visited(self)
         self.held = dict.fromkeys(
-            call for load, calls in self._read_again.items() if load in self.recomputed for call in calls)
+            call for item, calls in self._read_again.items() if item in self.recomputed for call in calls)
 
     def _trip(self, loop: Loop) -> Trip | None:
         """The trip count of a loop that is left normally on one edge only (exceptions end everything)."""
@@ -189,7 +189,9 @@ class Plan:
             return self._edge_parts(item)
         if isinstance(item, Snapshot):
             pointer = item.call.arguments[item.position]
-            return [pointer] if self.options.repeat_loads and self.is_constant_memory(pointer) else None
+            if self.options.repeat_loads and self.is_constant_memory(pointer):
+                return [pointer]
+            return [pointer] if self._is_held(item, item.call, pointer) else None
         if not isinstance(item, Instruction):
             return None
         law = self._law(item)
@@ -202,14 +204,20 @@ class Plan:
         if isinstance(item, Load) and self.options.repeat_loads and not item.volatile and item.ordering is None \
                 and self.is_constant_memory(item.pointer):
             return [item.pointer]
-        if isinstance(item, Load) and self._held is not None \
-                and self.layout.level(item) is not None and (objects := self._held.objects(item)):
-            self._read_again[item] = objects
+        if isinstance(item, Load) and self.layout.level(item) is not None \
+                and self._is_held(item, item, item.pointer):
             return [item.pointer]
         if isinstance(item, Load) and self.sources is not None and (source := self.sources.of(item)) is not None:
             self.found[item] = source
             return [source.value]
         return None
+
+    def _is_held(self, item: Item, i: Load | Call, pointer: Value) -> bool:
+        """What is behind the pointer stays as it is, if the objects are held that this may be."""
+        objects = self._held.objects(i, pointer) if self._held is not None else []
+        if objects:
+            self._read_again[item] = objects
+        return bool(objects)
 
     def _shadow_parts(self, value: Value) -> list[Item] | None:
         if not isinstance(value, Instruction):

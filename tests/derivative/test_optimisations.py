@@ -80,6 +80,7 @@ NAMES = """
     written_now_and_then the_first_loop_left_out the_first_loop_left_early loaded_now_and_then written_through_a_view
     table_read_in_all_steps table_gathered table_overwritten_at_last table_overwritten_in_the_last_step
     tables_one_of_which_is_overwritten table_of_each_step table_lost_by_an_exception table_let_go_early table_of_rows
+    layers_of_products products_with_a_local_matrix factor_overwritten_after_the_product
 """.split()
 PATHS = """
     european_option paths_of_one_generator roots_or_none three_levels_with_decisions paths_through_scratch

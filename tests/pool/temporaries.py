@@ -404,3 +404,33 @@ def paths_through_temporaries(x, a):
             s += t[i] * t[i] * np.sin(a * x[p, i])
         total += s
     return total
+
+
+@entry(args=lambda rng: (rng.normal(size=3), rng.normal(size=(4, 3)), rng.normal(size=(2, 4))))
+def layers_of_products(x, v, w):
+    """The factors of the products are local, and nothing overwrites them."""
+    h = np.dot(v * v, x)
+    g = np.tanh(h)
+    return np.sum(np.dot(w, g) ** 2)
+
+
+@entry(args=lambda rng: (rng.normal(size=3), rng.normal(size=(3, 3)), 3))
+def products_with_a_local_matrix(x, v, steps):
+    """The matrix stays as it is, the vector does not."""
+    matrix = np.sin(v)
+    h, g = x.copy(), np.empty_like(x)
+    total = 0.0
+    for _ in range(steps):
+        np.dot(matrix, h, g)
+        for i in range(len(h)):
+            h[i] = np.tanh(g[i])
+        total += h[0]
+    return total + np.sum(h * h)
+
+
+@entry(args=lambda rng: (rng.normal(size=3), rng.normal(size=(3, 3))))
+def factor_overwritten_after_the_product(x, v):
+    matrix = np.sin(v)
+    h = np.dot(matrix, x)
+    matrix[1, 2] = h[0] * h[1]
+    return np.sum(matrix * v) + np.sum(h * h)
