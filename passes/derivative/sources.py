@@ -72,15 +72,16 @@ class Sources:
                         accesses.append(i)
 
     def of(self, load: Load) -> Source | None:
-        if load not in self._found:
-            self._found[load] = None
-            self._found[load] = self._source(load)
+        if load not in self._position or self.facts.memory.node(load.pointer).escaped:
+            return None
+        place, here = self._position[load]
+        for access in self._places[place][:here + 1] if load not in self._found else ():  # one may lead to another
+            if isinstance(access, Load) and access not in self._found:
+                self._found[access] = self._source(access)
         return self._found[load]
 
     def _source(self, load: Load) -> Source | None:
         loop = self._loop(load)
-        if load not in self._position or self.facts.memory.node(load.pointer).escaped:
-            return None
         for access in self._before(load):
             if not self._gives(access, load):
                 continue
@@ -89,7 +90,7 @@ class Sources:
             moves = Moves(frozenset([(earlier, loop)]) if earlier is not loop else frozenset())
             if isinstance(access, Store):
                 return Source(access.value, access, earlier, moves)
-            source = self.of(access)
+            source = self._found[access]
             return Source(access, access, earlier, moves) if source is None else \
                 Source(source.value, source.access, source.loop, source.moves.then(moves))
         return None
