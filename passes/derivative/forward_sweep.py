@@ -71,6 +71,7 @@ class ForwardSweep:
                 parameters.pop(0)
         self.tape: Value = target.arguments[-1] if split else self.stack.place(TAPE, "tape", clear=False)
         self.accesses = Accesses(facts, plan.options.separate)
+        self.held = {call: self.stack.place(PTR, "held") for call in plan.held}
         self.keeper = Keeper(plan, self.copier, self.slots, self.tape, self.accesses, self.failed)
 
     def write(self) -> None:
@@ -155,6 +156,9 @@ class ForwardSweep:
                 if shadowed(i):
                     self.part(i)
             case effects.Allocate(size=size, header=header):
+                if i in self.held:
+                    self.builder.call_symbol("NRT_incref", VOID, [self.copier.twin(i)])
+                    self.builder.store(self.copier.twin(i), self.held[i])
                 if shadowed(i):
                     self.allocate(i, i.arguments[size], header)
             case effects.Tape(gives=gives):
@@ -281,13 +285,19 @@ class ForwardSweep:
         if self.split:
             self.result(out_of_memory, None if out_of_memory else status, None)
             return
-        self.builder.call(tape_function(self.facts.module, "release"), [self.tape])
+        self.release()
         if returns_status(self.function):
             self.builder.ret(status)
         elif out_of_memory and self.function.signature.result != VOID:
             self.builder.unreachable()
         else:
             self.builder.ret(None if out_of_memory else status)
+
+    def release(self) -> None:
+        """Let go of the memory that is only the derivative's own."""
+        for place in self.held.values():
+            self.builder.call_symbol("NRT_decref", VOID, [self.builder.load(PTR, place)])
+        self.builder.call(tape_function(self.facts.module, "release"), [self.tape])
 
     def result(self, out_of_memory: bool, value: Value | None, shadow: Value | None) -> None:
         """What an augmented function returns."""

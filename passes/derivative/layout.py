@@ -19,6 +19,7 @@ from numbad.passes.analysis.loops import Loop, Loops
 from numbad.passes.analysis.trips import Trip
 from numbad.passes.derivative.needs import (
     Address,
+    At,
     Bank,
     Base,
     Count,
@@ -43,7 +44,7 @@ from numbad.passes.ir.values import Value
 
 def item_type(item: Item) -> Type:
     match item:
-        case Shadow(value=value):
+        case Shadow(value=value) | At(value=value):
             return value.type
         case Edge():
             return I32

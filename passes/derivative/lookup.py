@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from numbad.passes.derivative.layout import item_type
-from numbad.passes.derivative.needs import Address, Count, Edge, Extent, Item, Iteration, Scratch, Shadow, Snapshot
+from numbad.passes.derivative.needs import (
+    Address,
+    At,
+    Count,
+    Edge,
+    Extent,
+    Item,
+    Iteration,
+    Moves,
+    Scratch,
+    Shadow,
+    Snapshot,
+)
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.derivative.scopes import RECORDS, SCRATCH, Accesses
 from numbad.passes.diagnostics import Bug
@@ -65,6 +77,8 @@ class Lookup:
         return self._known[item]
 
     def _parts(self, item: Item) -> list[Item]:
+        if isinstance(item, At):
+            return [self.plan.at(part, item.moves) for part in self._parts(item.value)]
         bank = self.plan.layout.bank(item)
         if bank is not None:
             return [Address(bank), Extent(bank), Iteration(bank.loop)]
@@ -82,6 +96,9 @@ class Lookup:
         if law is not None:
             start: Item = Shadow(law.start) if isinstance(item, Shadow) else law.start
             return [start, law.step, self._iteration(value)]
+        source = self.plan.source(item)
+        if source is not None:
+            return [source]
         return [self._part(item, o) for o in value.operands if not self._stays(o)]
 
     @staticmethod
@@ -98,12 +115,14 @@ class Lookup:
         assert loop is not None
         return Iteration(loop)
 
-    def _write(self, item: Item) -> Value:
+    def _write(self, item: Item, moves: Moves = Moves()) -> Value:  # noqa: B008
+        if isinstance(item, At):
+            return self._write(item.value, item.moves)
         if item in self.slots:
             return self.builder.load(item_type(item), self.slots[item])
         bank = self.plan.layout.bank(item)
         if bank is not None:
-            return self._indexed(item)
+            return self._indexed(item, moves)
         if item not in self.plan.recomputed:
             if not self.plan.is_free(item):
                 raise Bug(f"the plan of {self.plan.function} does not have {item}")
@@ -119,20 +138,27 @@ class Lookup:
         value = item.value if isinstance(item, Shadow) else item
         assert isinstance(value, Instruction)
         if value in self.plan.affine:
-            return self._affine(item, value)
+            return self._affine(item, value, moves)
+        source = self.plan.source(item)
+        if source is not None:
+            return self._moved(source, moves)
         twin = value.with_operands(
-            o if self._stays(o) else self._known[self._part(item, o)] for o in value.operands)
+            o if self._stays(o) else self._moved(self._part(item, o), moves) for o in value.operands)
         if isinstance(item, Shadow) and isinstance(twin, GetElementPtr):
             twin.flags = ()
         if isinstance(value, Load):
             self.accesses.primal(twin, value.pointer)
         return self.builder.insert(twin)
 
-    def place(self, item: Item, ahead: int = 0) -> Value:
+    def _moved(self, item: Item, moves: Moves) -> Value:
+        return self._known[self.plan.at(item, moves)]
+
+    def place(self, item: Item, ahead: int = 0, moves: Moves = Moves()) -> Value:  # noqa: B008
         """Where an item of a bank lies in this iteration, or in a ring `ahead` iterations of the loop around later."""
         bank = self.plan.layout.bank(item)
         assert bank is not None
-        address, extent, iteration = self(Address(bank)), self(Extent(bank)), self(Iteration(bank.loop))
+        address, extent = self(Address(bank)), self(Extent(bank))
+        iteration = self(self.plan.at(Iteration(bank.loop), moves))
         if isinstance(item, Scratch) and item.rows > 1:
             assert bank.loop.parent is not None
             around = self.builder.binary("add", self(Iteration(bank.loop.parent)), integer(I64, ahead))
@@ -144,17 +170,17 @@ class Lookup:
         """Change what an item of a bank is in this iteration."""
         self.accesses.places[self.builder.store(value, self.place(item), align=min(8, size_of(value.type)))] = SCRATCH
 
-    def _indexed(self, item: Item) -> Value:
-        type, place = item_type(item), self.place(item)
+    def _indexed(self, item: Item, moves: Moves) -> Value:
+        type, place = item_type(item), self.place(item, moves=moves)
         value = self.builder.load(type, place, align=min(8, size_of(type)))
         self.accesses.places[value] = RECORDS
         return value
 
-    def _affine(self, item: Item, phi: Instruction) -> Value:
+    def _affine(self, item: Item, phi: Instruction, moves: Moves) -> Value:
         law = self.plan.affine[phi]
-        count = self._known[self._iteration(phi)]
-        step = self._known[law.step]
-        start = self._known[Shadow(law.start) if isinstance(item, Shadow) else law.start]
+        count = self._moved(self._iteration(phi), moves)
+        step = self._moved(law.step, moves)
+        start = self._moved(Shadow(law.start) if isinstance(item, Shadow) else law.start, moves)
         if law.source is not None:
             wide = self.builder.cast("sext", step, I64)
             distance = self.builder.binary("mul", count, wide)

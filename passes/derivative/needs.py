@@ -7,6 +7,7 @@ An *item* is something that the reverse sweep may have to know:
     Edge(block)        from which predecessor the block was entered, as a number
     Count(loop)        how often the loop went round
     Snapshot(call, k)  where the k-th argument of a matrix product is kept as it was
+    At(value, moves)   a primal value of another loop, in the same iteration of that (see `sources`)
 
 Given   Facts and one of its functions.
 Gives   Needs: the items that each instruction's reverse reads, the loops and branches that need not be reversed
@@ -70,6 +71,27 @@ class Iteration:
 
 
 @dataclass(frozen=True)
+class Moves:
+    """Loops in each of whose iterations values are taken as they were in the same iteration of another loop."""
+
+    pairs: frozenset[tuple[Loop, Loop]] = frozenset()  # (the loop of the values, the loop where they are taken)
+
+    def __call__(self, loop: Loop) -> Loop:
+        return next((to for origin, to in self.pairs if origin is loop), loop)
+
+    def then(self, later: Moves) -> Moves:
+        return Moves(frozenset((origin, later(to)) for origin, to in self.pairs) | later.pairs)
+
+
+@dataclass(frozen=True)
+class At:
+    """What a value was in the iteration of its loop that `moves` says."""
+
+    value: Instruction
+    moves: Moves
+
+
+@dataclass(frozen=True)
 class Bank:
     """Arrays on the tape, indexed by the iteration of a loop with a known trip count, allocated at the entry of `home`:
     the loop itself, or one around it in whose iterations the items do not vary."""
@@ -119,7 +141,7 @@ class Extent:
     bank: Bank
 
 
-Item = Value | Shadow | Edge | Count | Kept | Snapshot | Iteration | Base | Length | Scratch | Address | Extent
+Item = Value | Shadow | Edge | Count | Kept | Snapshot | Iteration | At | Base | Length | Scratch | Address | Extent
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ Unsure  stores: that is always right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
 from numbad.passes.analysis.induction import Affine, affine
 from numbad.passes.analysis.loops import Loop
@@ -20,18 +20,23 @@ from numbad.passes.derivative.costs import COPY, ITERATIONS, compute_cost, store
 from numbad.passes.derivative.cut import Choice, cheapest
 from numbad.passes.derivative.exact import CHEAP, PURE_CALLS, is_exact
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.held import Held
 from numbad.passes.derivative.layout import Layout, item_type
 from numbad.passes.derivative.needs import (
+    At,
     Count,
     Edge,
     Item,
+    Iteration,
     Kept,
+    Moves,
     Needs,
     Scratch,
     Shadow,
     Snapshot,
 )
 from numbad.passes.derivative.reruns import find
+from numbad.passes.derivative.sources import Source, Sources, visited
 from numbad.passes.derivative.stencils import Rows, of_one_sum, put_off
 from numbad.passes.derivative.variation import Variation
 from numbad.passes.ir.function import Block, Function
@@ -51,6 +56,8 @@ class Options:
     count_trips: bool = True
     hoist: bool = True
     share: bool = True
+    find: bool = True
+    hold: bool = True
     put_off: bool = True
     accumulate: bool = True
     separate: bool = True
@@ -59,15 +66,16 @@ class Options:
     tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
 
     def for_many_threads(self) -> Options:
-        """Without what rests on one thread alone: between two of its accesses to memory, others may have been there.
-        Nor do arrays for each loop help where the words of all threads lie beside each other anyway."""
-        return replace(self, hoist=False, share=False, put_off=False, accumulate=False, separate=False, rerun=False,
-                       arrays=False)
+        """Only what does not rest on one thread alone: between two of its accesses to memory, others may have been
+        there. Nor do arrays for each loop help where the words of all threads lie beside each other anyway."""
+        kept = ("repeat_loads", "weigh", "count_trips", "tape_limit")
+        return Options(**{f.name: getattr(self, f.name) if f.name in kept else False for f in fields(self)})
 
 
 class Plan:
     """What is `stored`, and where (`layout`); what is `recomputed`; the rows whose adjoints are `put_off`; the stores
-    that are `accumulations`; the iterations that can be run again (`reruns`)."""
+    that are `accumulations`; the iterations that can be run again (`reruns`); where loads are `found` that are
+    recomputed, and the banks of other loops that each loop `visited` for that; the objects that are `held`."""
 
     def __init__(self, facts: Facts, function: Function, needs: Needs, split: bool, options: Options):
         self.facts, self.function, self.needs, self.split, self.options = facts, function, needs, split, options
@@ -76,12 +84,16 @@ class Plan:
         self.recomputed: dict[Item, None] = {}
         self.choices: dict[Item, Choice] = {}  # what was chosen from
         self.affine: dict[Value, Affine] = {}
+        self.found: dict[Load, Source] = {}  # where a load may be found that is not kept itself
         self.laws = {loop: law for loop in self.loops.loops if (law := self._trip(loop)) is not None}
         if len(facts.returns(function, split)) > 1:
             self.stored[Edge(None)] = None
         self.conditions: dict[Block, Condition] = {}
         self.layout = Layout(function, self.loops, self.laws if options.arrays else {},
                              Variation(facts, function) if options.share else None)
+        self._held = Held(facts, function) if options.hold and not split else None
+        self._read_again: dict[Item, list[Call]] = {}  # the objects to hold for that
+        self.sources = Sources(facts, function, self.laws) if options.find else None
         self._resolve(list(needs.items()))
         self.scratch: dict[Load, Scratch] = {}
         self.put_off = self._put_off()
@@ -92,6 +104,9 @@ class Plan:
             self.stored[Kept(loop)] = None
             self.layout.give_up_bank(loop, rerun.items)
         self.layout.close(self.stored)
+        self.visited = visited(self)
+        self.held = dict.fromkeys(
+            call for item, calls in self._read_again.items() if item in self.recomputed for call in calls)
 
     def _trip(self, loop: Loop) -> Trip | None:
         """The trip count of a loop that is left normally on one edge only (exceptions end everything)."""
@@ -182,7 +197,9 @@ class Plan:
             return self._edge_parts(item)
         if isinstance(item, Snapshot):
             pointer = item.call.arguments[item.position]
-            return [pointer] if self.options.repeat_loads and self.is_constant_memory(pointer) else None
+            if self.options.repeat_loads and self.is_constant_memory(pointer):
+                return [pointer]
+            return [pointer] if self._is_held(item, item.call, pointer) else None
         if not isinstance(item, Instruction):
             return None
         law = self._law(item)
@@ -195,7 +212,20 @@ class Plan:
         if isinstance(item, Load) and self.options.repeat_loads and not item.volatile and item.ordering is None \
                 and self.is_constant_memory(item.pointer):
             return [item.pointer]
+        if isinstance(item, Load) and self.layout.level(item) is not None \
+                and self._is_held(item, item, item.pointer):
+            return [item.pointer]
+        if isinstance(item, Load) and self.sources is not None and (source := self.sources.of(item)) is not None:
+            self.found[item] = source
+            return [source.value]
         return None
+
+    def _is_held(self, item: Item, i: Load | Call, pointer: Value) -> bool:
+        """What is behind the pointer stays as it is, if the objects are held that this may be."""
+        objects = self._held.objects(i, pointer) if self._held is not None else []
+        if objects:
+            self._read_again[item] = objects
+        return bool(objects)
 
     def _shadow_parts(self, value: Value) -> list[Item] | None:
         if not isinstance(value, Instruction):
@@ -227,6 +257,24 @@ class Plan:
         if law is not None:
             self.affine[value] = law
         return law
+
+    # --- what is found in other loops ---
+
+    def at(self, item: Item, moves: Moves) -> Item:
+        """An item as it is taken in other loops than its own."""
+        if isinstance(item, Iteration):
+            return Iteration(moves(item.loop))
+        if isinstance(item, At):
+            return self.at(item.value, item.moves.then(moves))
+        if not isinstance(item, Instruction):
+            return item
+        loop = self.layout.level(item)
+        return At(item, moves) if loop is not None and moves(loop) is not loop else item
+
+    def source(self, item: Item) -> Item | None:
+        """What has the number of a load that is not kept."""
+        source = self.found.get(item) if isinstance(item, Load) else None
+        return self.at(source.value, source.moves) if source is not None else None
 
     def is_constant_memory(self, pointer: Value) -> bool:
         """It can be read again at any time: an argument's memory that stays as it is.

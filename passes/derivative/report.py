@@ -14,10 +14,11 @@ from numbad.passes.derivative.exact import REWRITTEN
 from numbad.passes.derivative.needs import Base, Count, Edge, Item, Kept, Length, Scratch, Shadow, Snapshot
 from numbad.passes.diagnostics import locate
 from numbad.passes.ir.function import Block
-from numbad.passes.ir.instructions import Call, Instruction, Load, Phi
+from numbad.passes.ir.instructions import Call, Instruction, Load, Phi, Store
 
 if TYPE_CHECKING:
     from numbad.passes.derivative.plan import Plan
+    from numbad.passes.derivative.sources import Source
     from numbad.passes.derivative.stencils import Rows
 
 
@@ -38,6 +39,13 @@ def report(plan: Plan) -> str:
         slice = [i for i in plan.function.instructions if i in rerun.instructions]
         lines.append(f"  run again, each iteration of {_loop(loop)} that finds {plan.options.tape_limit} bytes on the "
                      f"tape: {len(slice)} instructions, from {', '.join(map(str, rerun.inputs))}")
+    found = [load for load in plan.found if load in plan.recomputed]
+    if found:
+        lines.append("  found in place of being kept, for nothing writes there in between")
+        lines += [f"    {_named(load)}: {_source(plan.found[load])}" for load in found]
+    if plan.held:
+        lines.append("  held until the end, to be read again, for nothing writes there any more: "
+                     + ", ".join(map(_named, plan.held)))
     if plan.accumulations:
         lines.append("  sums in memory, whose adjoints stay where they are: " + ", ".join(
             sorted({_line(store).strip(" ()") or str(store.value) for store in plan.accumulations})))
@@ -95,6 +103,12 @@ def _group(rows: Rows) -> str:
         return ", ".join(map(str, rows.loads))
     named = (f"{load} (row {shift})" for load, shift in zip(rows.loads, rows.shifts, strict=True))
     return f"{', '.join(named)}: rows go by {_loop(rows.outer)}, and wait for {rows.height} of its iterations"
+
+
+def _source(source: Source) -> str:
+    verb = "stored" if isinstance(source.access, Store) else "loaded"
+    where = f" of {_loop(source.loop)}" if source.moves.pairs else ""
+    return f"{_named(source.value)}, which is {verb}{_line(source.access)} in the same iteration{where}"
 
 
 def _spell(item: Item) -> str:

@@ -36,7 +36,6 @@ from numbad.passes.derivative.needs import (
 from numbad.passes.derivative.plan import Options, Plan
 from numbad.passes.derivative.reverse_sweep import ReverseSweep
 from numbad.passes.derivative.scopes import Accesses
-from numbad.passes.derivative.tape import tape_function
 from numbad.passes.diagnostics import Bug, refuse
 from numbad.passes.ir.builder import Builder, constant_bool
 from numbad.passes.ir.function import Block, Function
@@ -175,7 +174,7 @@ def _write_combined(facts: Facts, name: str, plan: Plan, augmented: dict[Functio
         return forward.copier.twin(item)  # type: ignore[arg-type]
 
     def finish() -> None:
-        builder.call(tape_function(facts.module, "release"), [forward.tape])
+        forward.release()
         builder.ret(status)
 
     backwards = Backwards(plan.needs, forward.returns)

@@ -206,6 +206,9 @@ class ReverseSweep:
             extent = self.lookup(Length(bank)) if bank.is_shared else self.builder.binary("add", last, i64(1))
             self.builder.store(extent, self.slots[Extent(bank)])
             self.builder.store(self.lookup(Base(bank)), self.slots[Address(bank)])
+        for bank in self.plan.visited.get(loop, ()):  # of loops that run as often
+            self.builder.store(self.builder.binary("add", last, i64(1)), self.slots[Extent(bank)])
+            self.builder.store(self.lookup(Base(bank)), self.slots[Address(bank)])
 
     def pop(self, loop: Loop | None) -> None:
         """Take a loop's record back from the tape into the slots."""

@@ -1,11 +1,13 @@
 """What a loop writes: whether a load gives the same in all its iterations.
 
 Given   facts of functions that the fence let through.
-Gives   `spare(load)`: nothing in the loop writes where the load reads.
+Gives   `spare(access)`: nothing in the loop, or in some blocks before it, writes where a load reads or a store writes.
 Unsure  (a call that may write anything, arguments that may overlap) it is written.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from numbad.passes.analysis.addresses import Addresses
 from numbad.passes.analysis.distinct import distinct, root
@@ -13,6 +15,7 @@ from numbad.passes.analysis.induction import invariant
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.analysis.memory import Node
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.ir.function import Block
 from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Store
 from numbad.passes.ir.values import Value
 from numbad.passes.rules import memory as effects
@@ -25,34 +28,36 @@ MANY = 64
 
 
 class Writes:
-    def __init__(self, facts: Facts, addresses: Addresses, loop: Loop):
+    def __init__(self, facts: Facts, addresses: Addresses, loop: Loop, blocks: Iterable[Block] | None = None):
         self.facts, self.addresses, self.loop = facts, addresses, loop
         self.known = True  # else anything may be written
         self.writes: dict[Node, list[Instruction]] = {}
-        for block in loop.blocks:
+        for block in loop.blocks if blocks is None else blocks:
             for i in block.instructions:
                 pointers = written_by(i)
                 self.known &= pointers is not None
                 for pointer in pointers or ():
                     self.writes.setdefault(facts.memory.node(pointer), []).append(i)
 
-    def spare(self, load: Load) -> bool:
-        if load.volatile or load.ordering is not None or not self.known:
+    def spare(self, access: Load | Store, but: Store | None = None) -> bool:
+        """`but`: what this store writes is left aside."""
+        if access.volatile or access.ordering is not None or not self.known:
             return False
-        node = self.facts.memory.node(load.pointer)
+        node = self.facts.memory.node(access.pointer)
         return not node.escaped and all(
-            self._passes_by(load, writes) if other is node else not self.facts.may_overlap(node, other)
+            self._passes_by(access, writes, but) if other is node else not self.facts.may_overlap(node, other)
             for other, writes in self.writes.items())
 
-    def _passes_by(self, load: Load, writes: list[Instruction]) -> bool:
+    def _passes_by(self, access: Load | Store, writes: list[Instruction], but: Store | None) -> bool:
+        type = access.type if isinstance(access, Load) else access.value.type
         return len(writes) <= MANY and all(
-            isinstance(i, Store) and (self._distinct(load, i) or self.addresses.never_meet(
-                (load.pointer, load.type), (i.pointer, i.value.type), self.loop)) for i in writes)
+            i is but or (isinstance(i, Store) and (self._distinct(access, i) or self.addresses.never_meet(
+                (access.pointer, type), (i.pointer, i.value.type), self.loop))) for i in writes)
 
-    def _distinct(self, load: Load, store: Store) -> bool:
+    def _distinct(self, access: Load | Store, store: Store) -> bool:
         """They lead into different objects, and each stays with its own as long as the loop runs."""
-        return all(invariant(root(i.pointer), self.loop) for i in (load, store)) \
-            and distinct(load.pointer, store.pointer, self.addresses.loops)
+        return all(invariant(root(i.pointer), self.loop) for i in (access, store)) \
+            and distinct(access.pointer, store.pointer, self.addresses.loops)
 
 
 def written_by(i: Instruction) -> list[Value] | None:

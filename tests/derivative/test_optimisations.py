@@ -74,11 +74,18 @@ NAMES = """
     rows_on_one_side plates_of_few_rows bent_again_and_again below_the_diagonal rows_left_out all_rows_or_none
     row_written_between until_it_is_enough until_it_is_smooth from_right_to_left nine_points cube_of_seven_points
     plate_of_known_shape windows middle_of_a_plate two_loops_over_each_row layers_that_change
+    three_loops_over_one_array differences_used_twice state_read_by_two_loops temporaries_from_the_end
+    array_expressions_in_a_row temporaries_of_no_length written_between_two_loops written_within_the_later_loop
+    written_within_the_earlier_loop all_written_to_one_place swapped_between_two_loops loops_of_other_lengths
+    written_now_and_then the_first_loop_left_out the_first_loop_left_early loaded_now_and_then written_through_a_view
+    table_read_in_all_steps table_gathered table_overwritten_at_last table_overwritten_in_the_last_step
+    tables_one_of_which_is_overwritten table_of_each_step table_lost_by_an_exception table_let_go_early table_of_rows
+    layers_of_products products_with_a_local_matrix factor_overwritten_after_the_product
 """.split()
 PATHS = """
     european_option paths_of_one_generator roots_or_none three_levels_with_decisions paths_through_scratch
     two_loops_over_paths path_from_path no_paths paths_until_they_leave asian_option_with_barrier while_loop_per_element
-    paths_of_calls paths_that_call_at_the_end
+    paths_of_calls paths_that_call_at_the_end paths_through_temporaries
 """.split()
 
 
@@ -160,11 +167,18 @@ def test_all_switches(name: str) -> None:
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
-@pytest.mark.parametrize("name", ["ragged_rows", "wave_equation", "recursion_over_array"])
+@pytest.mark.parametrize("name", ["ragged_rows", "wave_equation", "recursion_over_array", "table_of_rows"])
 def test_each_switch(name: str, switch: str) -> None:
     """Alone on, and alone off."""
     check_equal(name, replace(STORE_ALL, **{switch: True}))
     check_equal(name, replace(Options(), **{switch: False}))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if POOL[name].theme == "temporaries"])
+def test_without_weighing(name: str) -> None:
+    """What can be found or read again is, whatever it costs."""
+    check_equal(name, replace(STORE_ALL, count_trips=True, find=True, hold=True))
+    check_equal(name, replace(Options(), weigh=False))
 
 
 @pytest.mark.parametrize("limit", [0, 100, 500])
@@ -176,7 +190,8 @@ def test_iterations_run_again(name: str, limit: int) -> None:
 
 def test_switches_change_derivatives() -> None:
     """Else the tests above compare equal programs."""
-    names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate", "european_option"]
+    names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate", "european_option",
+             "differences_used_twice", "table_of_rows"]
     texts = {options: [differentiated(name, options).derivative.text for name in names]
              for options in (Options(), *(replace(Options(), **{switch: False}) for switch in SWITCHES))}
     assert len({str(text) for text in texts.values()}) == 1 + len(SWITCHES)

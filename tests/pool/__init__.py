@@ -21,6 +21,7 @@ from pool import (  # noqa: F401
     simulations,
     statistics,
     stencils,
+    temporaries,
     tuples,
     wrong_elsewhere,
 )
