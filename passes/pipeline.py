@@ -60,7 +60,7 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     check(facts)
     plans: tuple[str, ...] = ()
     if task.mode == "forward":
-        derivative = write_forward(facts, PLACEHOLDER)
+        derivative = write_forward(facts, PLACEHOLDER, options)
     else:
         if options.hoist:
             hoist(facts)

@@ -18,6 +18,7 @@ from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals, new_function
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import is_one, scaled
+from numbad.passes.derivative.plan import Options
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import i32
 from numbad.passes.ir.function import Block, Function
@@ -31,7 +32,7 @@ from numbad.passes.rules.symbols import Elementary, classify, rule_of
 from numbad.passes.rules.table import Rule
 
 
-def write_forward(facts: Facts, name: str) -> Function:
+def write_forward(facts: Facts, name: str, options: Options) -> Function:
     """The derivative of the entry, called `name`; those of the functions it calls are written along the way."""
     written: dict[Function, Function] = {}
     for function in facts.functions:
@@ -39,7 +40,7 @@ def write_forward(facts: Facts, name: str) -> Function:
             own_name = name if function is facts.entry else f"{name}.{function.name}"
             written[function] = _declare(facts, function, own_name)
     for function, derivative in written.items():
-        _Writer(facts, function, derivative, written).write()
+        _Writer(facts, function, derivative, written, options).write()
     return written[facts.entry]
 
 
@@ -68,8 +69,10 @@ def _carries_result(facts: Facts, function: Function) -> bool:
 class _Writer:
     """One function's walk."""
 
-    def __init__(self, facts: Facts, function: Function, derivative: Function, written: dict[Function, Function]):
+    def __init__(self, facts: Facts, function: Function, derivative: Function, written: dict[Function, Function],
+                 options: Options):
         self.facts, self.function, self.derivative, self.written = facts, function, derivative, written
+        self.options = options
         self.width = facts.task.width
         self.activity = facts.activity
         self.copier = Copier(function, derivative)
@@ -137,6 +140,7 @@ class _Writer:
         y = self.copier.values[i]
         partials = rule.partials([Term(self.builder, self.copier.twin(o)) for o in operands], Term(self.builder, y))
         bundled = self.duals.is_bundled(i)
+        strong = rule.strong and not (self.options.ranges and self.facts.ranges(self.function).is_regular(i))
         totals: list[Value] = []
         for operand, partial in zip(operands, partials, strict=True):
             if partial is None or not self.activity.is_active(operand):
@@ -144,7 +148,7 @@ class _Writer:
             factor, seeds = partial.value, [self.duals.bundle(operand)] if bundled else self.duals.of(operand)
             if bundled and not is_one(factor):
                 factor = self.builder.splat(factor, self.width)
-            parts = [scaled(self.builder, seed, factor, rule.strong) for seed in seeds]
+            parts = [scaled(self.builder, seed, factor, strong) for seed in seeds]
             totals = [self.builder.binary("fadd", total, part) for total, part in zip(totals, parts, strict=True)] \
                 if totals else parts
         if bundled and totals:

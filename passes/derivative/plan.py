@@ -55,6 +55,7 @@ class Options:
     accumulate: bool = True
     separate: bool = True
     rerun: bool = True
+    ranges: bool = True
     tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
 
 
