@@ -88,7 +88,7 @@ class Facts:
         """Some memory may belong to both: nodes lie apart, but for what the caller handed over."""
         if one is other:
             return True
-        if not (_is_callers(one) and _is_callers(other)):
+        if not (is_callers(one) and is_callers(other)):
             return False
         return not self.task.disjoint or "unknown" in one.roots or "unknown" in other.roots
 
@@ -139,7 +139,7 @@ class Facts:
         return any(self.activity.is_active(i) or self.activity.is_shadowed(i) for i in function.instructions)
 
 
-def _is_callers(node: Node) -> bool:
+def is_callers(node: Node) -> bool:
     return any(isinstance(root, Argument) or root == "unknown" for root in node.roots)
 
 
