@@ -62,11 +62,11 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     check(facts)
     plans: tuple[str, ...] = ()
     size = None
+    if facts.target.many_threads:
+        options = options.for_many_threads()
     if task.mode == "forward":
-        derivative = write_forward(facts, PLACEHOLDER)
+        derivative = write_forward(facts, PLACEHOLDER, options)
     else:
-        if facts.target.many_threads:
-            options = options.for_many_threads()
         if options.hoist:
             hoist(facts)
         derivative, followed = write_reverse(facts, PLACEHOLDER, options)

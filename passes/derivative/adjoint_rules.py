@@ -102,12 +102,15 @@ class AdjointRules:
         terms = [Term(self.builder, self.lookup(o)) if k in needed else Term.unread(self.builder, o.type)
                  for k, o in enumerate([*operands, i])]
         y_bar = self.adjoints.take(i)
-        strong = rule.strong or self.is_speculated(i)
+        strong = (rule.strong and not self.is_regular(i)) or self.is_speculated(i)
         partials = rule.partials(terms[:-1], terms[-1])
         for k in active:
             partial = partials[k]
             if partial is not None and partial.number != 0:
                 self.adjoints.add(operands[k], scaled(self.builder, y_bar, partial.value, strong))
+
+    def is_regular(self, i: Instruction) -> bool:
+        return self.lookup.plan.options.ranges and self.facts.ranges(i.function).is_regular(i)
 
     def is_speculated(self, i: Instruction) -> bool:
         """Everything made of the value ends in selects, or in blocks that may be passed by (LLVM moves what does not

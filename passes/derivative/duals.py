@@ -4,8 +4,8 @@ For operations that only move values (phi, select, load, store, aggregates, addr
 result is the same operation on the duals of the operands. Forward mode moves tangents and shadow pointers that way,
 the forward sweep of reverse mode shadow pointers only; `carries` makes the difference.
 
-A dual is a list with one value for each direction (`width`). Those of a number are one vector, a *bundle*, so that all
-directions are computed at once; they are taken apart where they meet memory and calls.
+A dual is a list with one value for each direction (`width`). Those of a number may be one vector, a *bundle*, so that
+all directions are computed at once (see `bundles`); they are taken apart where they meet memory and calls.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.global_shadows import dynamic_shadow, root_of, shadow_address
+from numbad.passes.derivative.scopes import Accesses
 from numbad.passes.ir.builder import i64
 from numbad.passes.ir.function import Function, Global
 from numbad.passes.ir.instructions import Alloca, AtomicRMW, Call, GetElementPtr, Instruction, Load, Phi, Store
@@ -29,8 +30,10 @@ MOVES = frozenset(
 
 
 class Duals:
-    def __init__(self, facts: Facts, copier: Copier, width: int, carries: Callable[[Value], bool]):
+    def __init__(self, facts: Facts, copier: Copier, width: int, carries: Callable[[Value], bool],
+                 accesses: Accesses | None = None, bundled: bool = False):
         self.facts, self.copier, self.width, self.carries = facts, copier, width, carries
+        self.accesses, self.bundled = accesses, bundled
         self.builder = copier.builder
         self.values: dict[Value, list[Value]] = {}
         self.bundles: dict[Value, Value] = {}
@@ -60,7 +63,7 @@ class Duals:
             self.values[value] = list(duals)
 
     def is_bundled(self, value: Value) -> bool:
-        return self.width > 1 and isinstance(value.type, FloatType)
+        return self.bundled and self.width > 1 and isinstance(value.type, FloatType)
 
     def bundle(self, value: Value) -> Value:
         """The duals of a number as one value."""
@@ -106,12 +109,16 @@ class Duals:
             twin.flags = ()
         if isinstance(twin, Load):
             twin.align = min(twin.align, size_of(i.type.scalar))
+            if self.accesses is not None:
+                self.accesses.shadow(twin, i.operands[0], lane)
         return self.builder.insert(twin)
 
     def store(self, i: Store) -> None:
         """Store the dual of a value through the shadow of the address."""
-        for value, address in zip(self.of(i.value), self.of(i.pointer), strict=True):
-            self.builder.insert(Store(value, address, min(i.align, size_of(i.value.type.scalar))))
+        for lane, (value, address) in enumerate(zip(self.of(i.value), self.of(i.pointer), strict=True)):
+            twin = self.builder.insert(Store(value, address, min(i.align, size_of(i.value.type.scalar))))
+            if self.accesses is not None:
+                self.accesses.shadow(twin, i.pointer, lane)
 
     def atomic(self, i: AtomicRMW) -> None:
         """Add the dual of a value where the value is added."""

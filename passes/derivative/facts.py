@@ -10,6 +10,7 @@ from numbad.passes.analysis.dominators import Dominators, Postdominators
 from numbad.passes.analysis.loops import Irreducible, Loops
 from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_pointer
 from numbad.passes.analysis.outcomes import caught, live_blocks, returns, returns_status
+from numbad.passes.analysis.ranges import Ranges
 from numbad.passes.canonical import canonicalise
 from numbad.passes.diagnostics import refuse
 from numbad.passes.ir.function import Block, Function, Module
@@ -58,6 +59,7 @@ class Facts:
     dominators: dict[Function, Dominators] = field(default_factory=dict)
     loops: dict[Function, Loops] = field(default_factory=dict)
     _postdominators: dict[Function, Postdominators] = field(default_factory=dict)
+    _ranges: dict[Function, Ranges] = field(default_factory=dict)
     _leaving: dict[Function, set[Node]] = field(default_factory=dict)
     caught: set[Function] = field(default_factory=set)  # whose exceptions do not end everything
     live: dict[Function, list[Block]] = field(default_factory=dict)  # blocks that may reach a return that matters
@@ -86,6 +88,11 @@ class Facts:
             self._postdominators[function] = Postdominators(self.live[function])
         return self._postdominators[function]
 
+    def ranges(self, function: Function) -> Ranges:
+        if function not in self._ranges:
+            self._ranges[function] = Ranges(self.dominators[function].order)
+        return self._ranges[function]
+
     def is_borrowed(self, pointer: Value) -> bool:
         """Only arguments can be meant, and none of them is handed back in a result: the caller keeps it alive."""
         node = self.memory.node(pointer)
@@ -96,7 +103,7 @@ class Facts:
         """Some memory may belong to both: nodes lie apart, but for what the caller handed over."""
         if one is other:
             return True
-        if not (_is_callers(one) and _is_callers(other)):
+        if not (is_callers(one) and is_callers(other)):
             return False
         return not self.task.disjoint or "unknown" in one.roots or "unknown" in other.roots
 
@@ -147,7 +154,7 @@ class Facts:
         return any(self.activity.is_active(i) or self.activity.is_shadowed(i) for i in function.instructions)
 
 
-def _is_callers(node: Node) -> bool:
+def is_callers(node: Node) -> bool:
     return any(isinstance(root, Argument) or root == "unknown" for root in node.roots)
 
 

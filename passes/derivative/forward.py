@@ -14,10 +14,13 @@ from __future__ import annotations
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.analysis.outcomes import is_normal_return
 from numbad.passes.derivative.adjoints import Stack
+from numbad.passes.derivative.bundles import bundled
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals, new_function
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import is_one, scaled
+from numbad.passes.derivative.plan import Options
+from numbad.passes.derivative.scopes import Accesses
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import i32
 from numbad.passes.ir.function import Block, Function
@@ -31,7 +34,7 @@ from numbad.passes.rules.symbols import Elementary, classify, rule_of
 from numbad.passes.rules.table import Rule
 
 
-def write_forward(facts: Facts, name: str) -> Function:
+def write_forward(facts: Facts, name: str, options: Options) -> Function:
     """The derivative of the entry, called `name`; those of the functions it calls are written along the way."""
     written: dict[Function, Function] = {}
     for function in facts.functions:
@@ -39,7 +42,7 @@ def write_forward(facts: Facts, name: str) -> Function:
             own_name = name if function is facts.entry else f"{name}.{function.name}"
             written[function] = _declare(facts, function, own_name)
     for function, derivative in written.items():
-        _Writer(facts, function, derivative, written).write()
+        _Writer(facts, function, derivative, written, options).write()
     return written[facts.entry]
 
 
@@ -68,13 +71,16 @@ def _carries_result(facts: Facts, function: Function) -> bool:
 class _Writer:
     """One function's walk."""
 
-    def __init__(self, facts: Facts, function: Function, derivative: Function, written: dict[Function, Function]):
+    def __init__(self, facts: Facts, function: Function, derivative: Function, written: dict[Function, Function],
+                 options: Options):
         self.facts, self.function, self.derivative, self.written = facts, function, derivative, written
+        self.options = options
         self.width = facts.task.width
         self.activity = facts.activity
         self.copier = Copier(function, derivative)
         self.builder = self.copier.builder
-        self.duals = Duals(facts, self.copier, self.width, self.carries)
+        self.accesses = Accesses(facts, options.separate, tangents=True)
+        self.duals = Duals(facts, self.copier, self.width, self.carries, self.accesses, bundled(facts, function))
         self.live = set(facts.live[function])
         self.stack = Stack(derivative)
         self.owned: list[tuple[Call, Value]] = []  # places of the newest shadow of each allocation, with our reference
@@ -98,6 +104,7 @@ class _Writer:
         self.let_go()
         self.stack.close()
         self.derivative.name_values()
+        self.accesses.close(self.derivative)
 
     def visit(self, i: Instruction, live: bool) -> None:
         self.builder.location = None
@@ -108,6 +115,8 @@ class _Writer:
         if i.opcode == "ret" and self.derivative.signature.result != self.function.signature.result:
             return self.ret(i)
         twin = self.copier.copy(i)
+        if isinstance(i, (Load, Store)):
+            self.accesses.primal(twin, i.pointer)
         self.builder.location = twin.metadata.get("dbg")
         if isinstance(i, Call):
             self.effect(i, live)
@@ -139,18 +148,19 @@ class _Writer:
         """y' = sum of partial * x' over the active operands."""
         y = self.copier.values[i]
         partials = rule.partials([Term(self.builder, self.copier.twin(o)) for o in operands], Term(self.builder, y))
-        bundled = self.duals.is_bundled(i)
+        is_bundle = self.duals.is_bundled(i)
+        strong = rule.strong and not (self.options.ranges and self.facts.ranges(self.function).is_regular(i))
         totals: list[Value] = []
         for operand, partial in zip(operands, partials, strict=True):
             if partial is None or not self.activity.is_active(operand):
                 continue
-            factor, seeds = partial.value, [self.duals.bundle(operand)] if bundled else self.duals.of(operand)
-            if bundled and not is_one(factor):
+            factor, seeds = partial.value, [self.duals.bundle(operand)] if is_bundle else self.duals.of(operand)
+            if is_bundle and not is_one(factor):
                 factor = self.builder.splat(factor, self.width)
-            parts = [scaled(self.builder, seed, factor, rule.strong) for seed in seeds]
+            parts = [scaled(self.builder, seed, factor, strong) for seed in seeds]
             totals = [self.builder.binary("fadd", total, part) for total, part in zip(totals, parts, strict=True)] \
                 if totals else parts
-        if bundled and totals:
+        if is_bundle and totals:
             self.duals.bundles[i] = totals[0]
         else:
             self.duals.set(i, totals or [zero(i.type)] * self.width)

@@ -63,12 +63,13 @@ class Options:
     separate: bool = True
     rerun: bool = True
     arrays: bool = True
+    ranges: bool = True
     tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
 
     def for_many_threads(self) -> Options:
         """Only what does not rest on one thread alone: between two of its accesses to memory, others may have been
         there. Nor do arrays for each loop help where the words of all threads lie beside each other anyway."""
-        kept = ("repeat_loads", "weigh", "count_trips", "tape_limit")
+        kept = ("repeat_loads", "weigh", "count_trips", "ranges", "tape_limit")
         return Options(**{f.name: getattr(self, f.name) if f.name in kept else False for f in fields(self)})
 
 

@@ -70,4 +70,5 @@ CONVENTIONS: tuple[Convention, ...] = tuple(Convention(*row) for row in (
 
 STRONG = frozenset("""fdiv frem mod remainder sqrt cbrt log log2 log10 log1p asin acos acosh atanh pow powi hypot
 atan2 tgamma lgamma polygamma""".split())
-"""Functions whose products with a seed are strong. Not where a constant operand excludes the singular points."""
+"""Functions whose products with a seed are strong. Not where what is known of the operands keeps them away from the
+singular points (`regular`): infinite or nan operands and results are then as those of a product or of exp."""

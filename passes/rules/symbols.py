@@ -9,18 +9,18 @@ The meaning of calls that touch memory is in `memory` and `blas`; it is asked fo
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import cache
 
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Call, Instruction
-from numbad.passes.ir.types import Type
-from numbad.passes.ir.values import ConstantAggregate, ConstantFloat, ConstantInt, Value
+from numbad.passes.ir.values import Value
 from numbad.passes.rules import intrinsics, names
 from numbad.passes.rules.arithmetic import powi_rule
 from numbad.passes.rules.decisions import Decision, Elementary, Inactive, Known, Reduction, Refused
+from numbad.passes.rules.intervals import of_constant
 from numbad.passes.rules.reductions import REDUCTIONS
+from numbad.passes.rules.regular import is_regular
 from numbad.passes.rules.table import RULES, Rule
 
 __all__ = ["Decision", "Elementary", "Inactive", "Reduction", "Refused", "classify", "rule_of"]
@@ -148,37 +148,11 @@ def _never_negative(value: Value) -> bool:
 
 def _fitting(rule: Rule, operands: list[Value]) -> Rule:
     """The rule for these operands: constant ones may exclude the singular points, and strong zeros with them."""
-    if not rule.strong:
-        return rule
-    match rule.name:
-        case "fdiv" | "frem" | "mod" | "remainder":
-            regular = _constant_is(operands[1], lambda number: number != 0)
-        case "pow":
-            regular = (_constant_is(operands[0], lambda number: number > 0)
-                       or _constant_is(operands[1], lambda number: number >= 1))
-        case "powi":
-            regular = _constant_is(operands[1], lambda number: number >= 0)
-        case _:
-            regular = False
-    return _without_strong_zero(rule) if regular else rule
+    if rule.strong and is_regular(rule.name, operands[0].type, [of_constant(o) for o in operands]):
+        return _without_strong_zero(rule)
+    return rule
 
 
 @cache
 def _without_strong_zero(rule: Rule) -> Rule:
     return replace(rule, strong=False)
-
-
-def _constant_is(value: Value, condition) -> bool:
-    """The operand is a finite constant that fulfils the condition, in all lanes."""
-    match value:
-        case ConstantInt():
-            return condition(value.value)
-        case ConstantFloat() if _has_number(value.type):
-            return math.isfinite(value.value) and condition(value.value)
-        case ConstantAggregate(elements=elements):
-            return all(_constant_is(e, condition) for e in elements)
-    return False
-
-
-def _has_number(type: Type) -> bool:
-    return str(type) in ("float", "double")

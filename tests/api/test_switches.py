@@ -59,8 +59,8 @@ def test_silent_without_a_switch(value: str, monkeypatch: pytest.MonkeyPatch, ca
 @pytest.fixture
 def broken_writer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forward mode forgets the terminator of the last block."""
-    def write(facts, name):
-        derivative = forward.write_forward(facts, name)
+    def write(facts, name, options):
+        derivative = forward.write_forward(facts, name, options)
         derivative.blocks[-1].terminator.detach()
         return derivative
 

@@ -82,6 +82,11 @@ NAMES = """
     tables_one_of_which_is_overwritten table_of_each_step table_lost_by_an_exception table_let_go_early table_of_rows
     layers_of_products products_with_a_local_matrix factor_overwritten_after_the_product
 """.split()
+BOUNDS = """
+    softened_force unsoftened_force softened_by_too_little square_of_a_softened_square squares_less_something
+    signs_of_zero roots_and_logarithms larger_than_a_bound functions_with_bounds even_powers bound_that_a_loop_removes
+    bounded_everywhere
+""".split()
 PATHS = """
     european_option paths_of_one_generator roots_or_none three_levels_with_decisions paths_through_scratch
     two_loops_over_paths path_from_path no_paths paths_until_they_leave asian_option_with_barrier while_loop_per_element
@@ -161,7 +166,7 @@ def check_equal(name: str, options: Options) -> None:
             np.testing.assert_array_equal(gradient, plain)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + BOUNDS)
 def test_all_switches(name: str) -> None:
     check_equal(name, Options())
 
@@ -188,10 +193,15 @@ def test_iterations_run_again(name: str, limit: int) -> None:
     check_equal(name, replace(Options(), tape_limit=limit))
 
 
+@pytest.mark.parametrize("name", BOUNDS)
+def test_guards_that_cannot_matter(name: str) -> None:
+    check_equal(name, replace(STORE_ALL, ranges=True))
+
+
 def test_switches_change_derivatives() -> None:
     """Else the tests above compare equal programs."""
     names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate", "european_option",
-             "differences_used_twice", "table_of_rows"]
+             "differences_used_twice", "table_of_rows", "bounded_everywhere"]
     texts = {options: [differentiated(name, options).derivative.text for name in names]
              for options in (Options(), *(replace(Options(), **{switch: False}) for switch in SWITCHES))}
     assert len({str(text) for text in texts.values()}) == 1 + len(SWITCHES)

@@ -17,6 +17,7 @@ from numbad.passes.derivative.plan import Options
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Instruction, Load, Store
 from numbad.passes.ir.parser import parse
+from numbad.passes.ir.values import Argument
 from numbad.request import Request
 
 
@@ -36,9 +37,11 @@ def smoothed(x, steps):
     return u.sum()
 
 
-def derivative(function, *arguments, options: Options = Options()) -> Function:  # noqa: B008
+def derivative(function, *arguments, request: tuple = ("reverse",),
+               options: Options = Options()) -> Function:  # noqa: B008
+    mode, *width = request
     active = tuple(not isinstance(a, int) for a in arguments)
-    made = derive(function, tuple(map(typeof, arguments)), Request("reverse", active), options=options)
+    made = derive(function, tuple(map(typeof, arguments)), Request(mode, active, *width), options=options)
     return parse(made.text).functions[made.symbol]
 
 
@@ -90,6 +93,51 @@ def test_switched_off() -> None:
     function = derivative(scaled, np.zeros(3), np.ones(3), 2.0, options=Options(separate=False))
     assert len(groups(function)) <= 2
 
+
+# --- forward mode ---
+
+
+def test_tangents_of_arguments_may_be_any_memory() -> None:
+    assert groups(derivative(scaled, np.zeros(3), np.ones(3), 2.0, request=("forward",)))
+    function = derivative(scaled, np.zeros(3), np.ones(3), 2.0, request=("forward",))
+    assert not any(told_apart(one, other) for one, other in combinations(accesses(function), 2))
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_what_is_allocated_lies_apart_from_its_tangents(width: int) -> None:
+    """The buffers, their tangents in each direction, the result; the tangents of the result are the caller's."""
+    function = derivative(smoothed, np.ones(9), 3, request=("forward", width))
+    stores = [i for i in accesses(function) if isinstance(i, Store) and i.operands[0].type.is_float]
+    assert len({scopes(i, "alias.scope") for i in stores}) == 2 + 2 * width
+    for one, other in combinations(stores, 2):
+        callers = isinstance(one.operands[1], Argument) and isinstance(other.operands[1], Argument)
+        differ = scopes(one, "alias.scope") != scopes(other, "alias.scope")
+        assert told_apart(one, other) == (differ and not callers)
+
+
+def test_forward_mode_switched_off() -> None:
+    assert not groups(derivative(smoothed, np.ones(9), 3, request=("forward",), options=Options(separate=False)))
+
+
+@njit
+def changed_in_place(y, x):
+    work = np.empty_like(x)
+    for i in range(x.shape[0]):
+        work[i] = x[i] * y[i]
+        y[i] = work[i] * x[i]
+    return work.sum()
+
+
+@pytest.mark.parametrize("n", [1, 7, 40])
+def test_a_tangent_that_is_the_primal(n: int) -> None:
+    x, y = np.linspace(0.5, 1.5, n), np.linspace(2.0, 1.0, n)
+    value, slope = nd.jvp(changed_in_place)((y, x), (x, x))
+    assert (value, slope) == (pytest.approx((x * y).sum()), pytest.approx((x * y + x * x).sum()))
+    value, slope = nd.jvp(changed_in_place)((y, x), (y, y))
+    assert (value, slope) == (pytest.approx((x * y).sum()), pytest.approx((y * y + x * y).sum()))
+
+
+# --- what is said holds for one call ---
 
 adjoint = nd.autodiff(scaled, "reverse")
 

@@ -7,6 +7,7 @@ To add one, write a plain function under `@entry(args=...)` in the file of its t
 
 from pool import (  # noqa: F401
     arrays,
+    bounds,
     branches,
     calls,
     dtypes,
