@@ -36,6 +36,7 @@ from numbad.passes.derivative.needs import (
 from numbad.passes.derivative.plan import Options, Plan
 from numbad.passes.derivative.reverse_sweep import ReverseSweep
 from numbad.passes.derivative.scopes import Accesses
+from numbad.passes.derivative.tape import tape_function
 from numbad.passes.diagnostics import Bug, refuse
 from numbad.passes.ir.builder import Builder, constant_bool
 from numbad.passes.ir.function import Block, Function

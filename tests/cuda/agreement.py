@@ -14,7 +14,9 @@ from cuda.machines import Emulated
 from cuda.pool import copied
 
 import numbad as nd
+from numbad.cuda.derive import derive
 from numbad.cuda.launch import Derivative
+from numbad.request import Request
 
 STEP = 1e-6
 
@@ -127,6 +129,12 @@ def check_tangents(drawn, tangents):
             slope = (high - low) / (2 * step)
             tolerance = 2e-2 if is_single(drawn) else 2e-6
             np.testing.assert_allclose(tangent, slope, rtol=tolerance, atol=tolerance * (1 + np.abs(slope).max()))
+
+
+def derivative_of(kernel, mode):
+    """As the engine makes it."""
+    active = tuple(k in kernel.active for k in range(len(kernel.drawn(0))))
+    return derive(kernel.kernel, kernel.argtypes(), Request(mode, active))
 
 
 def check_refused(kernel):

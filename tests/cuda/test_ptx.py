@@ -17,9 +17,12 @@ from numba import cuda, float32
 
 from cuda_kernels import F4, F8, KERNELS
 from numbad.cuda.numba_cuda import launcher, linked_names, lower, ptx
-from numbad.passes import nvptx
+from numbad.passes import llvm, nvptx
+from numbad.passes.derivative import runtime
 from numbad.passes.device_symbols import check_callable
+from numbad.passes.ir.parser import parse
 from numbad.passes.llvm import InvalidIR
+from numbad.passes.rules.targets import target_of
 from numbad.passes.text import ptx_name
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120")
@@ -45,8 +48,14 @@ def ready(name):
 
 
 def assembly(name, sm="sm_80", **options):
-    _, text = ready(name)
+    text = with_runtime(ready(name)[1])
     return ptx(text, sm, linked=linked_names(text), **options)
+
+
+def with_runtime(text):
+    """What preparation has put calls of in place of instructions, defined."""
+    module = parse(text)
+    return llvm.link(text, *runtime.texts(module, target_of(module), 1))
 
 
 kernels = pytest.mark.parametrize("name", [
