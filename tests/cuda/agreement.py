@@ -64,7 +64,8 @@ class Drawn:
         wrapped = [nd.Const(value) if shadow is None else nd.Dup(value, shadow)
                    for value, shadow in zip(arguments, shadows, strict=True)]
         derivative, kernel = Derivative(self.kernel.kernel, mode, machine), self.kernel
-        derivative[kernel.grid, kernel.block, 0, kernel.shared](*wrapped)
+        with machine.holding(wrapped) as there:
+            derivative[kernel.grid, kernel.block, 0, kernel.shared](*there)
         return arguments
 
     def pushed(self, machine):
@@ -90,14 +91,16 @@ def is_single(drawn) -> bool:
     return any(getattr(leaf, "dtype", None) in (np.float32, np.complex64) for leaf in leaves(drawn.arguments))
 
 
-def check_derivatives(kernel):
+def check_derivatives(kernel, machine=None):
+    """On the emulator, or where `machine` says."""
     drawn = Drawn(kernel)
-    machine = Emulated()
+    machine = machine or Emulated()
     primal, tangents = drawn.pushed(machine)
-    check_tangents(drawn, tangents)
+    check_tangents(drawn, tangents)  # by the primal on the emulator
     seeds = [None if is_number(leaf) else leaf for leaf in drawn.active(drawn.seeds)]
     known, size = inner(seeds, drawn.active(tangents))
-    for machine.order in ("forward", "reverse", "random"):
+    for order in machine.orders:
+        machine.order = order
         after, adjoints = drawn.pulled(machine)
         found, other_size = inner(drawn.active(adjoints), drawn.active(drawn.tangents))
         assert abs(found - known) < (1e-4 if is_single(drawn) else 1e-11) * max(size, other_size)

@@ -1,10 +1,12 @@
 """Where the derivatives of kernels run in tests: on the emulator, always; on a GPU too, where there is one.
 
-`Emulated` stands for `numbad.cuda.gpu.Gpu`: arrays are NumPy's, and each launch looks for races.
+`Emulated` stands for `numbad.cuda.gpu.Gpu`: arrays are NumPy's, and each launch looks for races. `on_gpu` gives the
+latter, with arrays copied to and fro.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from inspect import signature
 
 import numpy as np
@@ -15,6 +17,13 @@ from numbad.cuda.memory import Array
 
 
 class Emulated:
+    orders = ("forward", "reverse", "random")
+
+    @contextmanager
+    def holding(self, arguments):
+        """Wrapped arguments as the machine wants them; what a launch has put there is in the given ones afterwards."""
+        yield arguments
+
     def __init__(self, order: str = "forward", races: bool = True):
         self.order, self.races = order, races
         self.kernels: dict[tuple[str, bool], EmulatedKernel] = {}
@@ -54,3 +63,33 @@ class Emulated:
         self.launches += 1
         flat = [*flatten(*arguments), *(value for _, value in extra)]
         self.kernels[key].launch(grid, block, flat, shared, self.order, self.launches)
+
+
+def on_gpu():
+    from numba import cuda
+
+    from numbad.cuda.gpu import Gpu
+
+    def put(value):
+        if isinstance(value, tuple):
+            moved = tuple(map(put, value))
+            return type(value)(*moved) if hasattr(value, "_fields") else moved
+        return cuda.to_device(value) if isinstance(value, np.ndarray) else value
+
+    def get(there, value):
+        if isinstance(value, tuple):
+            for a, b in zip(there, value, strict=True):
+                get(a, b)
+        elif isinstance(value, np.ndarray):
+            value[...] = there.copy_to_host()
+
+    class OnGpu(Gpu):
+        orders = ("once", "again")
+
+        @contextmanager
+        def holding(self, arguments):
+            there = put(tuple(arguments))
+            yield there
+            get(there, tuple(arguments))
+
+    return OnGpu()

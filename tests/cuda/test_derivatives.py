@@ -6,10 +6,12 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-from cuda.agreement import check_derivatives, check_refused, derivative_of  # noqa: E402
-from cuda.emulator import available  # noqa: E402
-from cuda.pool import POOL, REFUSED  # noqa: E402
-from cuda.support_table import ROWS, in_readme, table  # noqa: E402
+from cuda.agreement import check_derivatives, check_refused, derivative_of
+from cuda.emulator import available
+from cuda.machines import on_gpu
+from cuda.pool import POOL, REFUSED
+from cuda.support_table import ROWS, in_readme, table
+from numba import cuda as gpu
 
 import numbad as nd
 from numbad.cuda import numba_cuda
@@ -20,6 +22,12 @@ pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 @pytest.mark.parametrize("name", POOL)
 def test_tangents_and_adjoints(name):
     check_derivatives(POOL[name])
+
+
+@pytest.mark.skipif(not gpu.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize("name", [name for name in POOL if name != "strided_arrays"])  # copied to a device it is not
+def test_on_a_gpu(name):
+    check_derivatives(POOL[name], on_gpu())
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-from cuda.emulator import available  # noqa: E402
-from cuda.machines import Emulated  # noqa: E402
-from numba import cuda  # noqa: E402
+from cuda.emulator import available
+from cuda.machines import Emulated
+from numba import cuda
 
-import numbad as nd  # noqa: E402
-from numbad.cuda.launch import Derivative  # noqa: E402
+import numbad as nd
+from numbad.cuda.launch import Derivative
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 
