@@ -19,7 +19,12 @@ from numbad.cuda import numba_cuda
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 
 
-@pytest.mark.parametrize("name", POOL)
+DAILY = {name for row in ROWS for name in row.names[:2]}
+pool = pytest.mark.parametrize("name", [
+    name if name in DAILY else pytest.param(name, marks=pytest.mark.slow) for name in POOL])
+
+
+@pool
 def test_tangents_and_adjoints(name):
     check_derivatives(POOL[name])
 
@@ -44,7 +49,7 @@ def test_rows_of_the_table_name_what_is_tested_here():
         assert row.names and set(row.names) <= set(REFUSED if row.refused else POOL), row.what
 
 
-@pytest.mark.parametrize("name", POOL)
+@pool
 def test_ptx(name):
     """Both derivatives become PTX: nothing in them ends LLVM's process, and names are such as PTX allows."""
     for mode in ("forward", "reverse"):
