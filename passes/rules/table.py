@@ -5,7 +5,7 @@ operand, from the operands and `y`, the result of the primal. From it come both 
 vectors, and which primal values a derivative has to have at hand.
 
 To add a rule: one line in `arithmetic`, `elementary` or `special`; its symbols in `names` (or `intrinsics`); one row in
-`POINTS` of tests/rules/test_rules.py, and its conventions, if it has any, in `conventions`.
+`POINTS` of tests/rules/points.py, and its conventions, if it has any, in `conventions`.
 """
 
 from __future__ import annotations

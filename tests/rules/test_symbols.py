@@ -11,7 +11,8 @@ import pytest
 from numbad.passes.ir.instructions import Call, Instruction
 from numbad.passes.ir.parser import parse
 from numbad.passes.ir.types import DOUBLE, FLOAT, I32, I64, VectorType
-from numbad.passes.rules import intrinsics, names, runtime
+from numbad.passes.rules import intrinsics, libdevice, names, runtime
+from numbad.passes.rules.decisions import Known
 from numbad.passes.rules.symbols import Elementary, Inactive, Reduction, Refused, classify, rule_of
 from numbad.passes.rules.table import RULES
 
@@ -209,7 +210,8 @@ def test_symbols_of_formulas():
 
 def test_the_run_time_text_defines_what_it_says():
     for symbol, text in runtime.RUNTIME.items():
-        assert not parse(text).functions[symbol].is_declaration
+        for library in ("libm", "libdevice"):
+            assert not parse(text(library)).functions[symbol].is_declaration
 
 
 # --- against what Numba can emit -------------------------------------------------------------------------------------
@@ -243,5 +245,6 @@ def test_every_c_function_that_numba_names_is_decided():
 
 def test_every_rule_can_be_reached():
     reached = {row[0] for row in ELEMENTARY} | {"fadd", "fsub", "fmul", "fdiv", "fneg"}
-    reached |= set(names.C_FUNCTIONS.values())
+    reached |= set(names.LIBDEVICE.values())
+    reached |= {decision.rule for decision in libdevice.DECISIONS.values() if isinstance(decision, Known)}
     assert RULES.keys() <= reached
