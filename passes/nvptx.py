@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from itertools import product
 
 from numbad.passes import llvm, preparation, warp
 from numbad.passes.atomics import PREFIX as ATOMIC
@@ -26,7 +25,15 @@ from numbad.passes.device_symbols import check_callable
 from numbad.passes.libdevice import PREFIX as LIBDEVICE
 from numbad.passes.libdevice import with_libdevice
 from numbad.passes.shuffles import with_shuffles
-from numbad.passes.text import approximate, contracted, ptx_name, relaxed, target_lines, with_attributes, without_used_list
+from numbad.passes.spelled_out import spelled_out
+from numbad.passes.text import (
+    approximate,
+    contracted,
+    ptx_name,
+    relaxed,
+    with_attributes,
+    without_used_list,
+)
 
 TRIPLE = "nvptx64-nvidia-cuda"
 
@@ -42,31 +49,10 @@ def machine(sm: str) -> llvm.Machine:
 
 def prepared(modules: Sequence[str], entry: str, sm: str = "sm_80") -> str:
     target = machine(sm)
-    text = with_sines_and_cosines(without_used_list(llvm.link(*modules, machine=target)))
+    text = spelled_out(without_used_list(llvm.link(*modules, machine=target)))
     text = with_registers(with_shuffles(text))
     text = with_subtractions(with_attributes(relaxed(text), _attributes, of_assembly="convergent"))
     return preparation.prepared(text, entry, target)
-
-
-def with_sines_and_cosines(text: str) -> str:
-    """Functions that give two results through pointers are two functions: these have derivatives."""
-    bodies = []
-    for pi, (suffix, type) in product(("", "pi"), (("", "double"), ("f", "float"))):
-        name = f"{LIBDEVICE}sincos{pi}{suffix}"
-        found = re.search(rf"^declare (\w+) @{name}\(", text, re.M)
-        if found:
-            sine, cosine = (f"{LIBDEVICE}{function}{pi}{suffix}" for function in ("sin", "cos"))
-            bodies.append(f"""
-declare {type} @{sine}({type}) {_PURE}
-declare {type} @{cosine}({type}) {_PURE}
-define linkonce_odr {found[1]} @{name}({type} %x, ptr %sine, ptr %cosine) alwaysinline nounwind {{
-  %s = call {type} @{sine}({type} %x)
-  %c = call {type} @{cosine}({type} %x)
-  store {type} %s, ptr %sine
-  store {type} %c, ptr %cosine
-  ret {found[1]} {"" if found[1] == "void" else "null"}
-}}""")
-    return llvm.link(text, "\n".join([*target_lines(text), *bodies])) if bodies else text
 
 
 def with_registers(text: str) -> str:

@@ -36,6 +36,7 @@ def _picked(a, b, y):
 
 partials("min", _picked)
 partials("max", _picked)
+partials("fraction", lambda x, y: 1.0)  # of modf; at its jumps the slope of either side
 partials("saturate", lambda x, y: where(x == y, 1.0, 0.0))  # into [0, 1], both ends included; nan becomes 0
 partials("fdim", lambda a, b, y: (where(a > b, 1.0, 0.0), where(a > b, -1.0, 0.0)))
 

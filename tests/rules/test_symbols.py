@@ -62,7 +62,8 @@ ELEMENTARY = [
     ("powi", "numbad.powi.f32.u64.1", "float", S + ", i64 %n"),
     ("mod", "numbad.mod.f64", "double", XY), ("mod", "numbad.mod.f32.2", "float", SS),
     ("logaddexp", "numbad.logaddexp.f64", "double", XY), ("logaddexp2", "numbad.logaddexp2.f32", "float", SS),
-    ("sinc", "numbad.sinc.f64", "double", X), ("polygamma", "numbad.polygamma.f64", "double", "i64 %n, " + X),
+    ("sinc", "numbad.sinc.f64", "double", X), ("fraction", "numbad.fraction.f64", "double", X),
+    ("polygamma", "numbad.polygamma.f64", "double", "i64 %n, " + X),
     ("identity", "llvm.canonicalize.f64", "double", X), ("identity", "llvm.arithmetic.fence.f64", "double", X),
 ]
 
