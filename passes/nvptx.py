@@ -15,7 +15,6 @@ have seen; PTX must round as its PTX does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 
 from numbad.passes import llvm, preparation, warp
@@ -28,6 +27,7 @@ from numbad.passes.shuffles import with_shuffles
 from numbad.passes.spelled_out import spelled_out
 from numbad.passes.text import (
     approximate,
+    assembly_as_call,
     contracted,
     ptx_name,
     relaxed,
@@ -59,8 +59,7 @@ def with_registers(text: str) -> str:
     """Assembly that reads a register becomes a call that says which: a derivative gets more dynamic shared memory than
     the primal asks for, and has to tell it a smaller size."""
     for assembly, symbol, attributes in _REGISTERS:
-        text, count = re.subn(rf'call i32 asm (?:sideeffect )?"{re.escape(assembly)}", "=r"\(\)',
-                              f"call i32 @{symbol}()", text)
+        text, count = assembly_as_call(text, assembly, "=r", "i32", symbol)
         if count and f"declare i32 @{symbol}()" not in text:
             text += f"\ndeclare i32 @{symbol}() {attributes}\n"
     return text

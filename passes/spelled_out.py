@@ -17,33 +17,33 @@ left: their integer can't be told apart from the call that gives their number.
 
 from __future__ import annotations
 
-import re
-
 from numbad.passes import llvm
 from numbad.passes.libdevice import PREFIX as LIBDEVICE
 from numbad.passes.protect import FLOAT_CODES, PURE
-from numbad.passes.text import target_lines
+from numbad.passes.text import assembly_as_call, declared_results, target_lines
 
 
 def spelled_out(text: str) -> str:
     text = with_calls_for_assembly(text)
-    bodies = [body for match in _DECLARED.finditer(text)
-              if (body := _definition(match["name"], match["result"])) is not None]
-    if not bodies:
-        return text
-    return llvm.link(text, "\n".join([*target_lines(text), *dict.fromkeys(_needed(bodies)), *bodies]))
+    found = (_definition(name, result) for name, result in declared_results(text, LIBDEVICE).items())
+    bodies = [body for body in found if body is not None]
+    return llvm.link(text, "\n".join([*target_lines(text), *bodies])) if bodies else text
 
 
 def with_calls_for_assembly(text: str) -> str:
     """`math.tanh` of a float32 is an instruction under `fastmath`, and libdevice has a function of just that."""
-    text, count = _TANH.subn(f"call float @{LIBDEVICE}fast_tanhf(", text)
-    declaration = f"declare float @{LIBDEVICE}fast_tanhf(float)"
-    return f"{text}\n{declaration}\n" if count and declaration not in text else text
+    tanh = f"{LIBDEVICE}fast_tanhf"
+    text, count = assembly_as_call(text, "tanh.approx.f32 $0, $1;", "=f,f", "float", tanh)
+    return f"{text}\ndeclare float @{tanh}(float)\n" if count and not declared_results(text, tanh) else text
 
 
-_DECLARED = re.compile(rf"^declare (?P<result>\w+) @{LIBDEVICE}(?P<name>\w+)\(", re.M)
-_TANH = re.compile(r'call float asm (?:sideeffect )?"tanh\.approx\.f32 \$0, \$1;", "=f,f"\(')
-_BOTH = re.compile(r"(?P<fast>fast_)?sincos(?P<pi>pi)?(?P<suffix>f?)")
+_BOTH = {  # name: sine, cosine, type
+    "sincos": ("sin", "cos", "double"),
+    "sincosf": ("sinf", "cosf", "float"),
+    "sincospi": ("sinpi", "cospi", "double"),
+    "sincospif": ("sinpif", "cospif", "float"),
+    "fast_sincosf": ("fast_sinf", "fast_cosf", "float"),
+}
 
 _INSTRUCTIONS = {  # name: result, parameters, lines that end in %y
     "double_as_longlong": ("i64", "double %x", "%y = bitcast double %x to i64"),
@@ -74,17 +74,20 @@ def _definition(name: str, result: str) -> str | None:
     if name in _INSTRUCTIONS:
         type, parameters, lines = _INSTRUCTIONS[name]
         return _defined(name, type, parameters, f"  {lines}\n  ret {type} %y")
+    if name in _BOTH:
+        return _both(name, result, *_BOTH[name])
     if name in ("modf", "modff"):
         return _modf(name, "float" if name == "modff" else "double")
-    both = _BOTH.fullmatch(name)
-    if both is None:
-        return None
-    type = "float" if both["suffix"] else "double"
-    sine, cosine = (f"{LIBDEVICE}{both['fast'] or ''}{function}{both['pi'] or ''}{both['suffix']}"
-                    for function in ("sin", "cos"))
-    return _defined(name, result, f"{type} %x, ptr %sine, ptr %cosine", f"""\
-  %s = call {type} @{sine}({type} %x)
-  %c = call {type} @{cosine}({type} %x)
+    return None
+
+
+def _both(name: str, result: str, sine: str, cosine: str, type: str) -> str:
+    return f"""
+declare {type} @{LIBDEVICE}{sine}({type}) {_PURE}
+declare {type} @{LIBDEVICE}{cosine}({type}) {_PURE}
+""" + _defined(name, result, f"{type} %x, ptr %sine, ptr %cosine", f"""\
+  %s = call {type} @{LIBDEVICE}{sine}({type} %x)
+  %c = call {type} @{LIBDEVICE}{cosine}({type} %x)
   store {type} %s, ptr %sine
   store {type} %c, ptr %cosine
   ret {result}{"" if result == "void" else " null"}""")
@@ -94,6 +97,8 @@ def _modf(name: str, type: str) -> str:
     """The fraction has the sign of x, and infinite numbers are whole."""
     code = FLOAT_CODES[type]
     return f"""
+declare {type} @llvm.trunc.{code}({type})
+declare {type} @llvm.copysign.{code}({type}, {type})
 define {type} @numbad.fraction.{code}({type} %x) noinline {PURE} {{
   %whole = call {type} @llvm.trunc.{code}({type} %x)
   %rest = fsub {type} %x, %whole
@@ -101,20 +106,16 @@ define {type} @numbad.fraction.{code}({type} %x) noinline {PURE} {{
   %size = select i1 %none, {type} 0.0, {type} %rest
   %fraction = call {type} @llvm.copysign.{code}({type} %size, {type} %x)
   ret {type} %fraction
-}}""" + _defined(name, type, f"{type} %x, ptr %whole", f"""\
+}}
+""" + _defined(name, type, f"{type} %x, ptr %whole", f"""\
   %w = call {type} @llvm.trunc.{code}({type} %x)
   store {type} %w, ptr %whole
   %fraction = call {type} @numbad.fraction.{code}({type} %x)
   ret {type} %fraction""")
 
 
+_PURE = "nounwind willreturn nosync nofree nocallback memory(none)"
+
+
 def _defined(name: str, result: str, parameters: str, lines: str) -> str:
-    return (f"\ndefine linkonce_odr {result} @{LIBDEVICE}{name}({parameters}) alwaysinline nounwind {{\n{lines}\n}}")
-
-
-def _needed(bodies: list[str]) -> list[str]:
-    """Declarations of what the bodies call."""
-    calls = re.findall(r"call (\w+) @((?:llvm\.|__nv_)[\w.]+)\(([^)]*)\)", "\n".join(bodies))
-    pure = "nounwind willreturn nosync nofree nocallback memory(none)"
-    return [f"declare {result} @{name}({', '.join(a.split()[0] for a in given.split(', '))}) {pure}"
-            for result, name, given in calls]
+    return f"define linkonce_odr {result} @{LIBDEVICE}{name}({parameters}) alwaysinline nounwind {{\n{lines}\n}}\n"

@@ -44,5 +44,5 @@ _decide(Inactive(bits=True), """abs brev brevll byte_perm clz clzll ffs ffsll ha
 
 _decide(Refused("it gives a second result through a pointer"), "frexp frexpf remquo remquof")
 _decide(Refused("it reads numbers through a pointer"), "norm normf rnorm rnormf")
-_decide(Refused("a conversion to float32 that isn't rounded to nearest has no rule; write numpy.float32(x)"),
+_decide(Refused("a conversion to float32 not rounded to nearest has no rule; write numpy.float32(x)"),
         "double2float_rz double2float_rd double2float_ru")

@@ -14,13 +14,15 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-from cuda.emulator import EmulatedKernel, Pointer, Unsupported, available, flatten  # noqa: E402
+from cuda.emulator import EmulatedKernel, Pointer, available, flatten
+from cuda.emulator import Unsupported as NotEmulated  # noqa: E402
 from cuda.emulator.libdevice import definition  # noqa: E402
 from cuda.pool import REFUSED as KERNELS  # noqa: E402
-from numba import types  # noqa: E402
+from numba import cuda, types  # noqa: E402
+from numba.cuda import libdevice  # noqa: E402
 from numba.cuda.libdevicefuncs import functions  # noqa: E402
 
-from numbad import NoDerivative  # noqa: E402
+from numbad import NoDerivative, Unsupported  # noqa: E402
 from numbad.cuda.derive import derive  # noqa: E402
 from numbad.passes import llvm, nvptx, spelled_out  # noqa: E402
 from numbad.passes.ir.builder import Builder  # noqa: E402
@@ -121,6 +123,29 @@ def test_errors_name_functions_as_users_do():
         derive(kernel.kernel, kernel.argtypes(), Request("forward", (True, True)))
 
 
+def sign_cleared(x, out):
+    out[0] = libdevice.hiloint2double(libdevice.double2hiint(x[0]) & 0x7FFFFFFF, libdevice.double2loint(x[0]))
+
+
+def integer_function_of_bits(x, out):
+    out[0] = libdevice.longlong_as_double(libdevice.llabs(libdevice.double_as_longlong(x[0])))
+
+
+def bits_as_number(x, out):
+    out[0] = libdevice.ll2double_rz(libdevice.double_as_longlong(x[0]))
+
+
+def through_half_precision(x, out):
+    out[0] = libdevice.half2float(libdevice.float2half_rn(x[0]))
+
+
+@pytest.mark.parametrize("function", [sign_cleared, integer_function_of_bits, bits_as_number, through_half_precision])
+def test_what_is_computed_with_bits_is_refused(function):
+    real = types.float32 if "half" in function.__name__ else types.float64
+    with pytest.raises(Unsupported, match="the bits of a floating-point number|numbers of type half"):
+        derive(cuda.jit(function), (real[::1], real[::1]), Request("reverse", (True, True)))
+
+
 def test_fast_tanh_is_a_call():
     text = f"""{HEADER}
 define void @k(ptr %p, float %x) {{
@@ -154,7 +179,7 @@ def emulated(name: str) -> EmulatedKernel:
 def is_emulated(name: str) -> bool:
     try:
         definition(f"__nv_{name}")
-    except Unsupported:
+    except NotEmulated:
         return False
     return True
 

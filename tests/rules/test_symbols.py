@@ -64,6 +64,12 @@ ELEMENTARY = [
     ("logaddexp", "numbad.logaddexp.f64", "double", XY), ("logaddexp2", "numbad.logaddexp2.f32", "float", SS),
     ("sinc", "numbad.sinc.f64", "double", X), ("fraction", "numbad.fraction.f64", "double", X),
     ("polygamma", "numbad.polygamma.f64", "double", "i64 %n, " + X),
+    ("sinpi", "__nv_sinpif", "float", S), ("tanh", "__nv_fast_tanhf", "float", S), ("j0", "j0", "double", X),
+    ("jn", "__nv_jn", "double", "i32 %m, " + X), ("ldexp", "__nv_scalbnf", "float", S + ", i32 %m"),
+    ("norm3d", "__nv_norm3d", "double", XY + ", " + X), ("rhypot", "__nv_rhypotf", "float", SS),
+    ("cyl_bessel_i1", "__nv_cyl_bessel_i1f", "float", S), ("fma", "__nv_fmaf_ieee_rd", "float", SS + ", " + S),
+    ("fsub", "__nv_dsub_rz", "double", XY), ("fdiv", "__nv_fast_fdividef", "float", SS),
+    ("reciprocal", "__nv_drcp_ru", "double", X), ("rsqrt", "__nv_frsqrt_rn", "float", S),
     ("identity", "llvm.canonicalize.f64", "double", X), ("identity", "llvm.arithmetic.fence.f64", "double", X),
 ]
 
@@ -103,6 +109,9 @@ def test_what_must_not_be_called_twice():
     ("numba_frexp", "double", "double %x, ptr %p", "second result through a pointer", False),
     ("numba_cpow", "void", "ptr %p, ptr %p, ptr %p", "cmath.exp", False),
     ("modf", "double", "double %x, ptr %p", "pointer", False),
+    ("__nv_remquo", "double", "double %x, double %y, ptr %p", "second result through a pointer", False),
+    ("__nv_norm", "double", "i32 %m, ptr %p", "numbers through a pointer", False),
+    ("__nv_double2float_ru", "float", "double %x", "not rounded to nearest", False),
     ("llvm.modf.f64", "{ double, double }", X, "two results", False),
     ("llvm.sin.f16", "half", "half 1.0", "of half", False),
     ("llvm.masked.load.v4f32.p0", "<4 x float>", "ptr %p", "masked", False),
@@ -117,7 +126,8 @@ def test_refused(symbol, result, operands, reason, always):
 
 
 @pytest.mark.parametrize("symbol, result, operands", [
-    ("erfinv", "double", X), ("llvm.unheard.of.f64", "double", X), ("numbad.tape.push", "ptr", "ptr %p"),
+    ("erfinv", "double", X), ("rsqrtf", "float", S), ("dadd_rn", "double", XY), ("__nv_dadd_rn", "float", SS),
+    ("llvm.unheard.of.f64", "double", X), ("numbad.tape.push", "ptr", "ptr %p"),
     ("numbad.a1b2c3", "i32", "ptr %p"), ("numbad.runtime.polygamma_positive", "double", "i64 %n, double %x"),
     ("llvm.memcpy.p0.p0.i64", "void", "ptr %p, ptr %p, i64 %n"), ("NRT_incref", "void", "ptr %p"),
     ("numba_xxgemm", "i32", "ptr %p"), ("_sin", "double", X)])
