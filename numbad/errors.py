@@ -54,6 +54,7 @@ def explain(refusal: Refusal, request: Request, lowered: Lowered | LoweredKernel
         if refusal.symbol.startswith(start):
             kind, what, remedy = "unsupported", construct, way_out
             break
+    what = _LIBDEVICE.sub(r"`libdevice.\1`", what)
     asked = "tangent" if request.mode == "forward" else "gradient"
     needs = "needs" if kind == "no derivative" else "meets"
     parts = [f"the {asked} of {lowered.name} {needs} {what}.", "", *_where(refusal, lowered)]
@@ -90,6 +91,9 @@ def explain_bug(bug: Exception, stage: str, case: Case, lowered: Lowered | Lower
         f"  {lowered.filename}:{lowered.line}, in {lowered.name}\n\n"
         f"This is a bug in numbad. {again}")
 
+
+_LIBDEVICE = re.compile(r"`__nv_(\w+)`")
+"""A function of CUDA's library. Of `math` too, whose functions have the same names there."""
 
 _MATRICES = "write the algorithm as loops, or keep it away from what is differentiated"
 _ARRAYS = "use an array (np.empty and an index), or nested tuples in place of nested lists"

@@ -4,7 +4,6 @@ Given   LLVM text as numba-cuda emits it, before any pass.
 Gives   `kernel_calls`: the text in which there is one call for each of these.
 
             exchanges within a warp     numbad.shfl.f64(mask, mode, x, lane, clamp)
-            libdevice.sincos            __nv_sin, __nv_cos
             size of shared memory       numbad.shared.size()
 
         GPUs exchange 32 bits at a time, so a float is exchanged as an integer of the same bits, a double as two halves:
@@ -21,37 +20,14 @@ Unsure  leaves the text as it is: integers that hold the bits of differentiated 
 from __future__ import annotations
 
 import re
-from itertools import product
 
-from numbad.passes import llvm, warp
-from numbad.passes.text import target_lines
+from numbad.passes import warp
 
 _CONSTANT = "nounwind willreturn nosync nofree nocallback memory(none)"
 
 
 def kernel_calls(text: str) -> str:
-    return with_registers(with_shuffles(with_sines_and_cosines(text)))
-
-
-def with_sines_and_cosines(text: str) -> str:
-    """Functions that give two results through pointers are two functions: these have derivatives."""
-    bodies = []
-    for pi, (suffix, type) in product(("", "pi"), (("", "double"), ("f", "float"))):
-        name = f"__nv_sincos{pi}{suffix}"
-        found = re.search(rf"^declare (\w+) @{name}\(", text, re.M)
-        if found:
-            sine, cosine = (f"__nv_{function}{pi}{suffix}" for function in ("sin", "cos"))
-            bodies.append(f"""
-declare {type} @{sine}({type}) {_CONSTANT}
-declare {type} @{cosine}({type}) {_CONSTANT}
-define linkonce_odr {found[1]} @{name}({type} %x, ptr %sine, ptr %cosine) alwaysinline nounwind {{
-  %s = call {type} @{sine}({type} %x)
-  %c = call {type} @{cosine}({type} %x)
-  store {type} %s, ptr %sine
-  store {type} %c, ptr %cosine
-  ret {found[1]} {"" if found[1] == "void" else "null"}
-}}""")
-    return llvm.link(text, "\n".join([*target_lines(text), *bodies])) if bodies else text
+    return with_registers(with_shuffles(text))
 
 
 def with_registers(text: str) -> str:

@@ -24,6 +24,7 @@ from numbad.passes.device_symbols import check_callable
 from numbad.passes.kernel_calls import kernel_calls
 from numbad.passes.libdevice import PREFIX as LIBDEVICE
 from numbad.passes.libdevice import with_libdevice
+from numbad.passes.spelled_out import spelled_out
 from numbad.passes.text import (
     approximate,
     contracted,
@@ -47,7 +48,7 @@ def machine(sm: str) -> llvm.Machine:
 
 def prepared(modules: Sequence[str], entry: str, sm: str = "sm_80") -> str:
     target = machine(sm)
-    text = kernel_calls(without_used_list(llvm.link(*modules, machine=target)))
+    text = kernel_calls(spelled_out(without_used_list(llvm.link(*modules, machine=target))))
     text = with_subtractions(with_attributes(relaxed(text), _attributes, of_assembly="convergent"))
     return preparation.prepared(text, entry, target)
 

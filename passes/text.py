@@ -211,6 +211,18 @@ def ptx_name(symbol: str) -> str:
     return _UNSAFE.sub(lambda match: "_$_" if match[0] == "." else f"_${ord(match[0]):x}_", symbol)
 
 
+def declared_results(text: str, prefix: str) -> dict[str, str]:
+    """What declared functions with this prefix return, by their names without it."""
+    found = re.finditer(rf"^declare (?P<result>\w+) @{re.escape(prefix)}(?P<name>\w*)\(", text, re.M)
+    return {match["name"]: match["result"] for match in found}
+
+
+def assembly_as_call(text: str, assembly: str, constraints: str, result: str, symbol: str) -> tuple[str, int]:
+    """Inline assembly becomes calls of a function with its operands; and how often."""
+    pattern = rf'call {result} asm (?:sideeffect )?"{re.escape(assembly)}", "{re.escape(constraints)}"\('
+    return re.subn(pattern, f"call {result} @{symbol}(", text)
+
+
 def target_lines(text: str) -> list[str]:
     """The lines that say what machine the text is for, for a text to be linked with it."""
     return re.findall(r"^target [^\n]*", text, re.M)

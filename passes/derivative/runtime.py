@@ -107,7 +107,7 @@ done:
 def texts(module: Module, target: Target, width: int) -> list[str]:
     """The texts that define what the module declares and the engine has to bring along."""
     declared = [name for name, f in module.functions.items() if f.is_declaration]
-    found = [RUNTIME[name] for name in declared if name in RUNTIME]
+    found = [RUNTIME[name](target.library) for name in declared if name in RUNTIME]
     if target.many_threads:
         return found + device.texts(module, width)
     if any(name.startswith("numbad.tape.") for name in declared):

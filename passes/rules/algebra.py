@@ -195,6 +195,8 @@ _operation("where", lambda condition, yes, no: yes if condition else no, emissio
 
 cos = _function("cos", machine.total(math.cos))
 sin = _function("sin", machine.total(math.sin))
+sinpi = _function("sinpi", machine.sinpi)
+cospi = _function("cospi", machine.cospi)
 cosh = _function("cosh", machine.total(math.cosh))
 sinh = _function("sinh", machine.total(math.sinh, overflow=lambda x: math.copysign(math.inf, x)))
 exp = _function("exp", machine.total(math.exp))
@@ -209,6 +211,14 @@ ldexp = _function("ldexp", machine.total(math.ldexp, overflow=lambda x, n: math.
 signed_to_real = _operation("signed_to_real", float, emission.real_of(signed=True))
 unsigned_to_real = _operation("unsigned_to_real", float, emission.real_of(signed=False))
 polygamma = _operation("polygamma", runtime.polygamma, emission.polygamma)
+j0 = _function("j0", machine.of_c("j0"))
+j1 = _function("j1", machine.of_c("j1"))
+y0 = _function("y0", machine.of_c("y0"))
+y1 = _function("y1", machine.of_c("y1"))
+jn = _operation("jn", machine.of_c("jn"), emission.call_of_order("jn"))
+yn = _operation("yn", machine.of_c("yn"), emission.call_of_order("yn"))
+bessel_i0 = _function("cyl_bessel_i0", lambda x: machine.bessel_i(0, x))
+bessel_i1 = _function("cyl_bessel_i1", lambda x: machine.bessel_i(1, x))
 _power_of_integer = _operation("powi", lambda x, n, symbol: machine.power(x, n), emission.power)
 
 

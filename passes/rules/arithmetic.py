@@ -8,6 +8,7 @@ from numbad.passes.rules.table import Formula, Rule, make_rule, partials
 partials("fadd", lambda a, b, y: (1.0, 1.0))
 partials("fsub", lambda a, b, y: (1.0, -1.0))
 partials("fmul", lambda a, b, y: (b, a))
+partials("reciprocal", lambda x, y: -(y * y), strong=True)
 partials("fneg", lambda x, y: -1.0)
 partials("fma", lambda a, b, c, y: (b, a, 1.0))
 partials("identity", lambda x, y: 1.0)  # canonicalize, arithmetic.fence, and fabs of what is never negative
@@ -35,6 +36,8 @@ def _picked(a, b, y):
 
 partials("min", _picked)
 partials("max", _picked)
+partials("fraction", lambda x, y: 1.0)  # of modf; at its jumps the slope of either side
+partials("saturate", lambda x, y: where(x == y, 1.0, 0.0))  # into [0, 1], both ends included; nan becomes 0
 partials("fdim", lambda a, b, y: (where(a > b, 1.0, 0.0), where(a > b, -1.0, 0.0)))
 
 partials("fabs", lambda x, y: where(x == 0.0, 0.0, copysign(1.0, x)))

@@ -43,6 +43,12 @@ CONVENTIONS: tuple[Convention, ...] = tuple(Convention(*row) for row in (
     ("fdiv", (1.0, 0.0), (inf, -inf), "the limit from above"),
     ("sqrt", (0.0,), (inf,), "the limit"),
     ("cbrt", (0.0,), (inf,), "the limit"),
+    ("reciprocal", (0.0,), (-inf,), "the limit from above"),
+    ("rsqrt", (0.0,), (-inf,), "the limit"),
+    ("rcbrt", (0.0,), (-inf,), "the limit from above"),
+    ("saturate", (0.0,), (1.0,), "an end of the interval: the operand was taken, as by min and max"),
+    ("saturate", (1.0,), (1.0,), "as at 0"),
+    ("saturate", (nan,), (0.0,), "the result is the constant 0"),
     ("log", (0.0,), (inf,), "the limit from above"),
     ("log1p", (-1.0,), (inf,), "the limit from above"),
     ("asin", (1.0,), (inf,), "the limit"),
@@ -59,16 +65,31 @@ CONVENTIONS: tuple[Convention, ...] = tuple(Convention(*row) for row in (
     ("powi", (0.0, 1), (1.0, None), "away from the singular point"),
     ("powi", (0.0, -1), (-inf, None), "the limit"),
     ("hypot", (0.0, 0.0), (0.0, 0.0), "the middle of all directions"),
+    ("norm3d", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), "as hypot"),
+    ("norm4d", (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), "as hypot"),
+    ("rhypot", (0.0, 0.0), (nan, nan), "a pole: no direction is the middle"),
+    ("rnorm3d", (0.0, 0.0, 0.0), (nan, nan, nan), "as rhypot"),
+    ("rnorm4d", (0.0, 0.0, 0.0, 0.0), (nan, nan, nan, nan), "as rhypot"),
     ("atan2", (0.0, 0.0), (nan, nan), "the angle of the origin is undefined"),
     ("sinc", (0.0,), (0.0,), "differentiable: sin(pi x) / (pi x) continued"),
     ("logaddexp", (-inf, 0.0), (0.0, 1.0), "the limit"),
     ("logaddexp", (inf, 0.0), (1.0, 0.0), "the limit"),
     ("tgamma", (-1.0,), (nan,), "a pole"),
     ("lgamma", (0.0,), (nan,), "a pole"),
+    ("erfinv", (1.0,), (inf,), "the limit"),
+    ("erfcinv", (0.0,), (-inf,), "the limit"),
+    ("normcdfinv", (0.0,), (inf,), "the limit"),
+    ("j1", (0.0,), (0.5,), "differentiable, though j1(x) / x is no number there"),
+    ("jn", (0, 0.0), (None, 0.0), "as j0"),
+    ("cyl_bessel_i1", (0.0,), (0.5,), "as j1"),
+    ("y0", (0.0,), (inf,), "the limit"),
+    ("y1", (0.0,), (nan,), "a pole"),
+    ("yn", (2, 0.0), (None, nan), "a pole"),
     ("nextafter", (1.0, 2.0), (1.0, None), "as the identity; the direction has no derivative"),
 ))
 
-STRONG = frozenset("""fdiv frem mod remainder sqrt cbrt log log2 log10 log1p asin acos acosh atanh pow powi hypot
-atan2 tgamma lgamma polygamma""".split())
+STRONG = frozenset("""fdiv reciprocal frem mod remainder sqrt cbrt rsqrt rcbrt log log2 log10 log1p asin acos acosh
+atanh pow powi hypot norm3d norm4d rhypot rnorm3d rnorm4d atan2 tgamma lgamma polygamma erfinv erfcinv normcdfinv y0
+y1 yn""".split())
 """Functions whose products with a seed are strong. Not where what is known of the operands keeps them away from the
 singular points (`regular`): infinite or nan operands and results are then as those of a product or of exp."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 
-from numbad.passes.rules.algebra import cos, cosh, exp, exp2, fabs, log, pow, sin, sinh, sqrt, where
+from numbad.passes.rules.algebra import cos, cosh, cospi, exp, exp2, fabs, log, pow, sin, sinh, sinpi, sqrt, where
 from numbad.passes.rules.table import partials
 
 partials("sin", lambda x, y: cos(x))
 partials("cos", lambda x, y: -sin(x))
 partials("tan", lambda x, y: 1.0 + y * y)
+partials("sinpi", lambda x, y: math.pi * cospi(x))  # sin(pi x); pi * x would round
+partials("cospi", lambda x, y: -math.pi * sinpi(x))
 partials("asin", lambda x, y: 1.0 / sqrt((1.0 - x) * (1.0 + x)), strong=True)
 partials("acos", lambda x, y: -1.0 / sqrt((1.0 - x) * (1.0 + x)), strong=True)
 partials("atan", lambda x, y: 1.0 / (1.0 + x * x))
@@ -39,6 +41,9 @@ partials("log1p", lambda x, y: 1.0 / (1.0 + x), strong=True)
 partials("sqrt", lambda x, y: 0.5 / y, strong=True)
 partials("cbrt", lambda x, y: 1.0 / (3.0 * y * y), strong=True)
 
+partials("rsqrt", lambda x, y: -0.5 * y * y * y, strong=True)  # 1 / sqrt(x)
+partials("rcbrt", lambda x, y: -1.0 / 3.0 * (y * y) * (y * y), strong=True)  # 1 / cbrt(x)
+
 
 @partials("pow", strong=True)
 def _(a, b, y):
@@ -47,10 +52,20 @@ def _(a, b, y):
     return by_base, by_exponent
 
 
-@partials("hypot", strong=True)
-def _(a, b, y):
-    at_origin = y == 0.0
-    return where(at_origin, 0.0, a / y), where(at_origin, 0.0, b / y)
+def _norm(y, *coordinates):
+    return tuple(where(y == 0.0, 0.0, x / y) for x in coordinates)
+
+
+def _inverse_norm(y, *coordinates):
+    return tuple(-(x * y) * y * y for x in coordinates)  # y * y may overflow
+
+
+partials("hypot", lambda a, b, y: _norm(y, a, b), strong=True)
+partials("norm3d", lambda a, b, c, y: _norm(y, a, b, c), strong=True)
+partials("norm4d", lambda a, b, c, d, y: _norm(y, a, b, c, d), strong=True)
+partials("rhypot", lambda a, b, y: _inverse_norm(y, a, b), strong=True)
+partials("rnorm3d", lambda a, b, c, y: _inverse_norm(y, a, b, c), strong=True)
+partials("rnorm4d", lambda a, b, c, d, y: _inverse_norm(y, a, b, c, d), strong=True)
 
 
 @partials("atan2", strong=True)

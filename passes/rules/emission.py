@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 
 from numbad.passes.ir.builder import Builder
-from numbad.passes.ir.types import DOUBLE, FLOAT, HALF, I1, I64, Type, VectorType
+from numbad.passes.ir.types import DOUBLE, FLOAT, HALF, I1, I32, I64, Type, VectorType
 from numbad.passes.ir.values import Constant, ConstantFloat, ConstantInt, Value, floating, integer
 from numbad.passes.rules import names
 from numbad.passes.rules.machine import Number
@@ -79,6 +79,16 @@ def call(name: str) -> Writer:
         types = (real, *(o.type for o in operands[1:]))
         symbol = names.symbol(name, types, target_of(builder.module).library)
         return builder.call_symbol(symbol, real, operands, attributes="" if symbol.startswith("llvm.") else _PURE)
+    return write
+
+
+def call_of_order(name: str) -> Writer:
+    """A function of an integer, its order, and a number."""
+    def write(builder: Builder, real: Type, given: Given) -> Value:
+        order, x = given
+        operands = [order if isinstance(order, Value) else integer(I32, int(order)), _value(x)]
+        symbol = names.symbol(name, (real,), target_of(builder.module).library)
+        return builder.call_symbol(symbol, real, operands, attributes=_PURE)
     return write
 
 

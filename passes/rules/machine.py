@@ -5,6 +5,8 @@ Formulas are evaluated with it when they are tested without a compiler, and wher
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import math
 from collections.abc import Callable
 
@@ -57,3 +59,33 @@ def power(x: Number, y: Number) -> float:
 def rint(x: Number) -> float:
     """The nearest integer, the even one half way."""
     return math.copysign(float(round(x)), x) if math.isfinite(x) else x
+
+
+def sinpi(x: Number) -> float:
+    return math.sin(math.pi * math.remainder(x, 2.0)) if math.isfinite(x) else math.nan
+
+
+def cospi(x: Number) -> float:
+    """Through the sine, which is exact at its zeros."""
+    return math.sin(math.pi * (0.5 - abs(math.remainder(x, 2.0)))) if math.isfinite(x) else math.nan
+
+
+def of_c(name: str) -> Callable[..., float]:
+    """A function of C that Python lacks; integers are its integers. Looked for when it is called."""
+    def function(*operands: Number) -> float:
+        called = getattr(ctypes.CDLL(ctypes.util.find_library("m")), name)
+        called.restype = ctypes.c_double
+        return called(*(ctypes.c_int(o) if isinstance(o, int) else ctypes.c_double(o) for o in operands))
+    return function
+
+
+def bessel_i(n: int, x: float) -> float:
+    """The modified Bessel function of the first kind, by its power series, whose terms have one sign."""
+    half = x / 2
+    term = total = half ** n / math.factorial(n)
+    k = 1
+    while abs(term) > 1e-17 * abs(total):
+        term *= half * half / (k * (k + n))
+        total += term
+        k += 1
+    return total

@@ -5,7 +5,7 @@ Intrinsics carry their type in their name and are decided in `intrinsics`.
 
 `symbol("cos", type, library)` is the symbol that a formula calls: `llvm.cos.f64`, `cosh`, `__nv_cosf`.
 
-To add a function: put it into `C_FUNCTIONS` here, give it a rule, and into `algebra` if formulas use it.
+To add a function: put it into `C_FUNCTIONS` or `LIBDEVICE` here, give it a rule, and into `algebra` if formulas use it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ from __future__ import annotations
 from numbad.passes.ir.types import FloatType, IntType, Type, VectorType
 
 _SAME = """acos acosh asin asinh atan atan2 atanh cbrt copysign cos cosh erf erfc exp exp10 exp2 expm1 fabs fdim fma
-hypot ldexp lgamma log log10 log1p log2 nextafter pow powi remainder sin sinh sqrt tan tanh tgamma
-ceil floor nearbyint rint round roundeven trunc llrint llround lrint lround"""
+hypot j0 j1 jn ldexp lgamma log log10 log1p log2 nextafter pow powi remainder sin sinh sqrt tan tanh tgamma y0 y1 yn
+ceil floor ilogb logb nearbyint rint round roundeven trunc llrint llround lrint lround"""
 
 C_FUNCTIONS = {name: name for name in _SAME.split()} | {"fmod": "frem", "drem": "remainder", "fmin": "min",
-                                                        "fmax": "max", "fdivide": "fdiv"}
+                                                        "fmax": "max", "scalbn": "ldexp"}
 """C's name of a function of doubles -> its canonical name; the function of floats has an `f` behind it."""
+
+_LIBDEVICE_ONLY = """cospi cyl_bessel_i0 cyl_bessel_i1 erfcinv erfcx erfinv norm3d norm4d normcdf normcdfinv rcbrt
+rhypot rnorm3d rnorm4d rsqrt sinpi"""
+
+LIBDEVICE = C_FUNCTIONS | {name: name for name in _LIBDEVICE_ONLY.split()} | {"fdivide": "fdiv"}
+"""The same behind `__nv_` or `__nv_fast_`: a name that C lacks may be a function of the user's own elsewhere. What
+libdevice has under other patterns of names is in `libdevice`."""
 
 _NUMBA = {"gamma": "tgamma", "fixed_fmod": "fmod"}
 """Numba's helpers `numba_*` whose remaining name is not C's."""
@@ -37,8 +44,9 @@ _CODES = {"half": "f16", "float": "f32", "double": "f64"}
 
 def canonical(symbol: str) -> tuple[str, str] | None:
     """The canonical name and the float type of a C, Numba or libdevice function; None if it is none of these."""
+    functions = C_FUNCTIONS
     if symbol.startswith("__nv_"):
-        symbol = symbol[5:].removeprefix("fast_")
+        functions, symbol = LIBDEVICE, symbol[5:].removeprefix("fast_")
     elif symbol.startswith("numba_"):
         symbol = symbol[6:]
         for name, plain in _NUMBA.items():
@@ -48,10 +56,10 @@ def canonical(symbol: str) -> tuple[str, str] | None:
         symbol = symbol[1:]
         if symbol not in _UNDERSCORED and symbol.removesuffix("f") not in _UNDERSCORED:
             return None
-    if symbol in C_FUNCTIONS:
-        return C_FUNCTIONS[symbol], "double"
-    if symbol[-1:] == "f" and symbol[:-1] in C_FUNCTIONS:
-        return C_FUNCTIONS[symbol[:-1]], "float"
+    if symbol in functions:
+        return functions[symbol], "double"
+    if symbol[-1:] == "f" and symbol[:-1] in functions:
+        return functions[symbol[:-1]], "float"
     return None
 
 
@@ -76,7 +84,7 @@ def symbol(name: str, types: tuple[Type, ...], library: str = "libm") -> str:
     if name in _INTRINSIC or (name in _C_WITH_INTRINSIC and isinstance(real, VectorType)):
         overloads = [real, *(t for t in types if t.is_int)]
         return ".".join(["llvm", name, *map(type_code, overloads)])
-    if name not in C_FUNCTIONS:
+    if name not in LIBDEVICE:
         raise ValueError(f"there is no function {name}")
     return name + _c_suffix(name, real)
 

@@ -1,4 +1,5 @@
-"""Functions that derivatives call and no library has. `RUNTIME[symbol]` is LLVM text that defines the symbol.
+"""Functions that derivatives call and no library has. `RUNTIME[symbol](library)` is LLVM text that defines the symbol
+for a machine with this library of elementary functions (see `targets`).
 
 polygamma(n, x): the n-th derivative of digamma, which is the logarithmic derivative of the gamma function. Relative
 error about 1e-14 for n = 0 ... 10, absolute near the zeros of digamma; nan at the poles 0, -1, -2 ...
@@ -16,6 +17,7 @@ How     x > 0: psi(n, x) = (-1)^(n+1) n! sum of 1 / (x + k)^(n+1) over k = 0, 1 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from numbad.passes.ir.types import DOUBLE
 from numbad.passes.ir.values import floating
@@ -88,8 +90,7 @@ def _series() -> str:
     return "\n  ".join(lines)
 
 
-def polygamma_text(library: str = "libm") -> str:
-    """The definition for a machine with this library of elementary functions (see `names`)."""
+def polygamma_text(library: str) -> str:
     log = symbol("log", (DOUBLE,), library)
     pure = "nounwind willreturn memory(none)"
     return f"""
@@ -187,4 +188,4 @@ declare double @{log}(double)
 """
 
 
-RUNTIME: dict[str, str] = {POLYGAMMA: polygamma_text()}
+RUNTIME: dict[str, Callable[[str], str]] = {POLYGAMMA: polygamma_text}

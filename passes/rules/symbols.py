@@ -15,7 +15,7 @@ from functools import cache
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Call, Instruction
 from numbad.passes.ir.values import Value
-from numbad.passes.rules import intrinsics, names
+from numbad.passes.rules import intrinsics, libdevice, names
 from numbad.passes.rules.arithmetic import powi_rule
 from numbad.passes.rules.decisions import Decision, Elementary, Inactive, Known, Reduction, Refused
 from numbad.passes.rules.intervals import of_constant
@@ -28,7 +28,7 @@ __all__ = ["Decision", "Elementary", "Inactive", "Reduction", "Refused", "classi
 OPCODE_RULES = frozenset("fadd fsub fmul fdiv frem fneg".split())
 """Instructions with a rule of their own name."""
 
-_FLAT = frozenset("ceil floor nearbyint rint round roundeven trunc llrint llround lrint lround".split())
+_FLAT = frozenset("ceil floor ilogb logb nearbyint rint round roundeven trunc llrint llround lrint lround".split())
 
 _POINTER = Refused("it gives a second result through a pointer")
 _COMPLEX = Refused("complex ** complex is computed through pointers; write cmath.exp(b * cmath.log(a))")
@@ -37,8 +37,7 @@ _FROM_PYTHON = Refused("its number comes from the Python interpreter", always=Tr
 
 _EXACT: dict[str, Decision] = {
     **dict.fromkeys("frexp frexpf modf modff remquo remquof sincos sincosf lgamma_r lgammaf_r".split(), _POINTER),
-    **dict.fromkeys("numba_frexp numba_frexpf __nv_frexp __nv_frexpf __nv_modf __nv_modff __nv_remquo __nv_remquof "
-                    "__nv_sincos __nv_sincosf __nv_sincospi __nv_sincospif".split(), _POINTER),
+    **dict.fromkeys("numba_frexp numba_frexpf".split(), _POINTER),
     **dict.fromkeys(["numba_cpow", "numba_cpowf"], _COMPLEX),
     **dict.fromkeys("PyFloat_AsDouble PyComplex_RealAsDouble PyComplex_ImagAsDouble numba_complex_adaptor".split(),
                     _FROM_PYTHON),
@@ -94,6 +93,10 @@ def _meaning(symbol: str) -> Decision | Known | None:
         return _own(symbol)
     if symbol.startswith(("PyObject_Call", "PyEval_", "PyRun_")):
         return _PYTHON
+    if symbol.startswith(libdevice.PREFIX):
+        decision = libdevice.DECISIONS.get(symbol.removeprefix(libdevice.PREFIX))
+        if decision is not None:
+            return decision
     function = names.canonical(symbol)
     if function is None:
         return None

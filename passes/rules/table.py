@@ -4,8 +4,8 @@ A rule is one formula, written as in a textbook (see `elementary`): the partial 
 operand, from the operands and `y`, the result of the primal. From it come both modes, every float type and width of
 vectors, and which primal values a derivative has to have at hand.
 
-To add a rule: one line in `arithmetic`, `elementary` or `special`; its symbols in `names` (or `intrinsics`); one row in
-`POINTS` of tests/rules/test_rules.py, and its conventions, if it has any, in `conventions`.
+To add a rule: one line in `arithmetic`, `elementary` or `special`; its symbols in `names` (or `intrinsics`,
+`libdevice`); one row in `POINTS` of tests/rules/points.py, and its conventions, if it has any, in `conventions`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from numbad.passes.rules.table import Rule
 
 SLOT = 16
 
-INTEGERS: dict[str, dict[int, Type]] = {"powi": {1: I64}, "ldexp": {1: I32}, "polygamma": {0: I64}}
+INTEGERS: dict[str, dict[int, Type]] = {"powi": {1: I64}, "ldexp": {1: I32}, "polygamma": {0: I64},
+                                         "jn": {0: I32}, "yn": {0: I32}}
 
 
 

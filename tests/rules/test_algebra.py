@@ -7,13 +7,15 @@ import struct
 
 import pytest
 
+from numbad.passes.device_symbols import check_callable
 from numbad.passes.ir.builder import Builder
 from numbad.passes.ir.function import Block, Function, Module
 from numbad.passes.ir.instructions import Call
+from numbad.passes.ir.parser import parse
 from numbad.passes.ir.printer import print_module
 from numbad.passes.ir.types import DOUBLE, FLOAT, HALF, I64, PTR, VOID, FunctionType, VectorType
 from numbad.passes.ir.values import integer
-from numbad.passes.rules import runtime
+from numbad.passes.rules import names, runtime
 from numbad.passes.rules.algebra import Plain, Term, sqrt, sum_of_lanes, where
 from numbad.passes.rules.arithmetic import powi_rule
 from numbad.passes.rules.conventions import STRONG
@@ -21,9 +23,17 @@ from numbad.passes.rules.opcodes import OPCODES, Kind
 from numbad.passes.rules.reductions import REDUCTIONS
 from numbad.passes.rules.symbols import Elementary, Inactive, classify
 from numbad.passes.rules.table import RULES, dry_run, make_rule, partials
+from numbad.passes.rules.targets import HOST, NVPTX, Target
 from rules.compiled_rules import SLOT, Compiled, add_function, operand_types
 
 # --- what a formula reads and writes ---------------------------------------------------------------------------------
+
+
+def of_target(target: Target) -> Module:
+    module = Module()
+    if target is NVPTX:
+        module.header.append('target triple = "nvptx64-nvidia-cuda"')
+    return module
 
 
 @pytest.mark.parametrize("name, reads", [
@@ -65,11 +75,12 @@ def test_partials_that_nobody_asks_for_are_not_written():
     assert len(function.entry.instructions) == before + 1
 
 
-def test_derivatives_are_closed():
+@pytest.mark.parametrize("target", [HOST, NVPTX], ids=["host", "gpu"])
+def test_derivatives_are_closed(target):
     """What the rules write can be differentiated again: every opcode and every call is decided."""
-    module = Module()
-    for rule in RULES.values():
-        add_function(module, f"{rule.name}.double", rule, DOUBLE)
+    module = of_target(target)
+    for name in RULES if target is NVPTX else RULES.keys() - (names.LIBDEVICE.keys() - names.C_FUNCTIONS.keys()):
+        add_function(module, f"{name}.double", RULES[name], DOUBLE)
     for function in [f for f in module.functions.values() if not f.is_declaration]:
         for i in function.instructions:
             assert OPCODES[i.opcode].kind is not Kind.REFUSED
@@ -109,14 +120,24 @@ def test_half_precision_has_constants():
     assert "fdiv half 0xH3C00" in print_module(module)
 
 
-def test_libdevice_is_called_on_the_gpu():
-    module = Module()
-    module.header.append('target triple = "nvptx64-nvidia-cuda"')
-    add_function(module, "f", RULES["sin"], FLOAT)
-    add_function(module, "g", RULES["asin"], DOUBLE)
-    assert {"__nv_cosf", "__nv_sqrt"} <= module.functions.keys()
-    assert not any(name.startswith("llvm.") for name in module.functions)
-    assert "@__nv_log(" in runtime.polygamma_text("libdevice")
+def test_a_gpu_has_all_that_derivatives_call():
+    """The back end ends the process on most of LLVM's own functions, as llvm.cos."""
+    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+    from numba.cuda.libdevicefuncs import functions
+
+    module = of_target(NVPTX)
+    for rule in RULES.values():
+        add_function(module, f"{rule.name}.double", rule, DOUBLE)
+        float_rule = powi_rule("numbad.powi.f32.i64") if rule.name == "powi" else rule
+        add_function(module, f"{rule.name}.float", float_rule, FLOAT)
+    called = {name for name, function in module.functions.items() if function.is_declaration}
+    assert {"__nv_cosf", "__nv_sqrt", runtime.POLYGAMMA} <= called
+    for text in runtime.RUNTIME.values():
+        called |= {name for name, function in parse(text("libdevice")).functions.items() if function.is_declaration}
+    of_libdevice = {name for name in called if name.startswith("__nv_")}
+    modern = {f"__nv_cyl_bessel_i{order}{suffix}" for order in (0, 1) for suffix in ("", "f")}
+    assert of_libdevice - modern <= functions.keys()  # numba-cuda doesn't list all that libdevice has
+    check_callable(name for name in called - of_libdevice if not name.startswith("numbad."))
 
 
 # --- the algebra -----------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def test_polygamma_recurs(n):
 def test_polygamma_text_is_the_algorithm(n):
     module = Module()
     module.declare(runtime.POLYGAMMA, FunctionType(DOUBLE, (I64, DOUBLE)))
-    machine_code = Compiled(module, *runtime.RUNTIME.values())
+    machine_code = Compiled(module, *(text("libm") for text in runtime.RUNTIME.values()))
     address = machine_code.address(runtime.POLYGAMMA)
     compiled = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, ctypes.c_double)(address)
     for x in (1e-5, 0.3, 1.0, 1.5, 2.7, 9.99, 10.0, 33.3, 1e5, 1e30, inf,

@@ -11,7 +11,8 @@ import pytest
 from numbad.passes.ir.instructions import Call, Instruction
 from numbad.passes.ir.parser import parse
 from numbad.passes.ir.types import DOUBLE, FLOAT, I32, I64, VectorType
-from numbad.passes.rules import intrinsics, names, runtime
+from numbad.passes.rules import intrinsics, libdevice, names, runtime
+from numbad.passes.rules.decisions import Known
 from numbad.passes.rules.symbols import Elementary, Inactive, Reduction, Refused, classify, rule_of
 from numbad.passes.rules.table import RULES
 
@@ -61,7 +62,14 @@ ELEMENTARY = [
     ("powi", "numbad.powi.f32.u64.1", "float", S + ", i64 %n"),
     ("mod", "numbad.mod.f64", "double", XY), ("mod", "numbad.mod.f32.2", "float", SS),
     ("logaddexp", "numbad.logaddexp.f64", "double", XY), ("logaddexp2", "numbad.logaddexp2.f32", "float", SS),
-    ("sinc", "numbad.sinc.f64", "double", X), ("polygamma", "numbad.polygamma.f64", "double", "i64 %n, " + X),
+    ("sinc", "numbad.sinc.f64", "double", X), ("fraction", "numbad.fraction.f64", "double", X),
+    ("polygamma", "numbad.polygamma.f64", "double", "i64 %n, " + X),
+    ("sinpi", "__nv_sinpif", "float", S), ("tanh", "__nv_fast_tanhf", "float", S), ("j0", "j0", "double", X),
+    ("jn", "__nv_jn", "double", "i32 %m, " + X), ("ldexp", "__nv_scalbnf", "float", S + ", i32 %m"),
+    ("norm3d", "__nv_norm3d", "double", XY + ", " + X), ("rhypot", "__nv_rhypotf", "float", SS),
+    ("cyl_bessel_i1", "__nv_cyl_bessel_i1f", "float", S), ("fma", "__nv_fmaf_ieee_rd", "float", SS + ", " + S),
+    ("fsub", "__nv_dsub_rz", "double", XY), ("fdiv", "__nv_fast_fdividef", "float", SS),
+    ("reciprocal", "__nv_drcp_ru", "double", X), ("rsqrt", "__nv_frsqrt_rn", "float", S),
     ("identity", "llvm.canonicalize.f64", "double", X), ("identity", "llvm.arithmetic.fence.f64", "double", X),
 ]
 
@@ -101,6 +109,9 @@ def test_what_must_not_be_called_twice():
     ("numba_frexp", "double", "double %x, ptr %p", "second result through a pointer", False),
     ("numba_cpow", "void", "ptr %p, ptr %p, ptr %p", "cmath.exp", False),
     ("modf", "double", "double %x, ptr %p", "pointer", False),
+    ("__nv_remquo", "double", "double %x, double %y, ptr %p", "second result through a pointer", False),
+    ("__nv_norm", "double", "i32 %m, ptr %p", "numbers through a pointer", False),
+    ("__nv_double2float_ru", "float", "double %x", "not rounded to nearest", False),
     ("llvm.modf.f64", "{ double, double }", X, "two results", False),
     ("llvm.sin.f16", "half", "half 1.0", "of half", False),
     ("llvm.masked.load.v4f32.p0", "<4 x float>", "ptr %p", "masked", False),
@@ -115,7 +126,8 @@ def test_refused(symbol, result, operands, reason, always):
 
 
 @pytest.mark.parametrize("symbol, result, operands", [
-    ("erfinv", "double", X), ("llvm.unheard.of.f64", "double", X), ("numbad.tape.push", "ptr", "ptr %p"),
+    ("erfinv", "double", X), ("rsqrtf", "float", S), ("dadd_rn", "double", XY), ("__nv_dadd_rn", "float", SS),
+    ("llvm.unheard.of.f64", "double", X), ("numbad.tape.push", "ptr", "ptr %p"),
     ("numbad.a1b2c3", "i32", "ptr %p"), ("numbad.runtime.polygamma_positive", "double", "i64 %n, double %x"),
     ("llvm.memcpy.p0.p0.i64", "void", "ptr %p, ptr %p, i64 %n"), ("NRT_incref", "void", "ptr %p"),
     ("numba_xxgemm", "i32", "ptr %p"), ("_sin", "double", X)])
@@ -209,7 +221,8 @@ def test_symbols_of_formulas():
 
 def test_the_run_time_text_defines_what_it_says():
     for symbol, text in runtime.RUNTIME.items():
-        assert not parse(text).functions[symbol].is_declaration
+        for library in ("libm", "libdevice"):
+            assert not parse(text(library)).functions[symbol].is_declaration
 
 
 # --- against what Numba can emit -------------------------------------------------------------------------------------
@@ -243,5 +256,6 @@ def test_every_c_function_that_numba_names_is_decided():
 
 def test_every_rule_can_be_reached():
     reached = {row[0] for row in ELEMENTARY} | {"fadd", "fsub", "fmul", "fdiv", "fneg"}
-    reached |= set(names.C_FUNCTIONS.values())
+    reached |= set(names.LIBDEVICE.values())
+    reached |= {decision.rule for decision in libdevice.DECISIONS.values() if isinstance(decision, Known)}
     assert RULES.keys() <= reached

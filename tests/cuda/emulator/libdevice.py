@@ -33,7 +33,7 @@ LIBM = {
     "v Tpp": "sincos",
 }
 SCIPY = {"erfinv": "erfinv", "erfcinv": "erfcinv", "erfcx": "erfcx", "normcdf": "ndtr", "normcdfinv": "ndtri"}
-FAST = "sin cos tan exp exp10 log log2 log10 pow sincos".split()
+FAST = "sin cos tan tanh exp exp10 log log2 log10 pow sincos".split()
 
 SIN_PI = """
   %half = fmul T %x, 0.5

@@ -1,6 +1,9 @@
 """Kernels that are right, but whose derivative is refused, each for a reason."""
 
+import math
+
 import numpy as np
+from cuda.pool.elementwise import drawn
 from cuda.pool.entry import refuse
 from numba import cuda, float64
 from numba.cuda import libdevice
@@ -136,3 +139,29 @@ def broadcast(x, out):
 def _(x, out):
     rows = x.reshape(2, 32)
     out[:] = (rows * rows[:, 3:4]).reshape(-1)
+
+
+@refuse("a second result through a pointer", arguments=drawn(0.5, 3.0), grid=2, block=64, active=(0, 1))
+def mantissas(x, out):
+    i = cuda.grid(1)
+    if i < x.size:
+        mantissa, exponent = math.frexp(x[i])
+        out[i] = mantissa + exponent
+
+
+@mantissas.numpy
+def _(x, out):
+    out[:] = np.add(*np.frexp(x))
+
+
+@refuse("a second result through a pointer", arguments=drawn(0.5, 3.0), grid=2, block=64, active=(0, 1))
+def remainders_with_quotients(x, out):
+    i = cuda.grid(1)
+    if i < x.size:
+        rest, quotient = libdevice.remquo(x[i], 0.7)
+        out[i] = rest + quotient
+
+
+@remainders_with_quotients.numpy
+def _(x, out):
+    out[:] = np.array([math.remainder(v, 0.7) for v in x]) + np.rint(x / 0.7)
