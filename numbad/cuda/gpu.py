@@ -8,7 +8,7 @@ Arrays of other libraries come by `__cuda_array_interface__`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any
 
@@ -48,11 +48,16 @@ class Gpu:
         return Array(address, shape, tuple(strides), str(dtype), dtype.itemsize, readonly, value)
 
     def words(self, count: int) -> Array:
+        return self._had(count, lambda: cuda.to_device(np.zeros(count, np.int64)))
+
+    def room(self, count: int) -> Array:
+        return self._had(count, lambda: cuda.device_array(count, np.int64))
+
+    def _had(self, count: int, allocate: Callable[[], Any]) -> Array:
         try:
-            memory = cuda.to_device(np.zeros(count, np.int64)) if count < 1024 else cuda.device_array(count, np.int64)
-        except cuda.cudadrv.driver.CudaAPIError as error:
+            found = self.array(allocate())
+        except numba_cuda.CudaDriverError as error:
             raise MemoryError(f"{8 * count:,} bytes on the device: {error}") from error
-        found = self.array(memory)
         assert found is not None
         return found
 

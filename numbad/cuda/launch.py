@@ -44,6 +44,9 @@ class Machine(Protocol):
     def words(self, count: int) -> Array:
         """Integers of 64 bits, zero at first."""
 
+    def room(self, count: int) -> Array:
+        """The same, not set to anything. Memory that is let go stays until launches that use it are over."""
+
     def number(self, words: Array) -> int:
         """The first of them, when all launches so far are done."""
 
@@ -211,7 +214,7 @@ class _Call:
         if bytes > MAX_TAPE:
             raise MemoryError(f"{self.name}: the tape needs {size}")
         try:
-            memory = self.machine.words(max(words * threads, 1))
+            memory = self.machine.room(max(words * threads, 1))
         except MemoryError as error:
             raise MemoryError(f"{self.name}: no memory for the tape of {size}") from error
         more = self.machine.words(1)
@@ -247,9 +250,11 @@ class _Call:
         needed, dump = self.machine.words(1), self.machine.words(1)
         written = [value for k in sorted(self.derived.written) for value in self.arrays(k)]
         saved = [self.machine.saved(array) for array in written]
-        self.sweep(dump, 0, needed)
-        for array, copy in zip(written, saved, strict=True):
-            self.machine.restore(array, copy)
+        try:
+            self.sweep(dump, 0, needed)
+        finally:
+            for array, copy in zip(written, saved, strict=True):
+                self.machine.restore(array, copy)
         return self.machine.number(needed)
 
     def arrays(self, k: int) -> list[Any]:

@@ -44,6 +44,9 @@ class Emulated:
     def words(self, count):
         return self.array(np.zeros(count, np.int64))
 
+    def room(self, count):
+        return self.array(np.full(count, -1, np.int64))
+
     def number(self, words):
         return int(words.owner[0])
 

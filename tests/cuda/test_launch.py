@@ -108,11 +108,9 @@ def test_scratch_gets_a_shadow():
 def test_no_room_for_the_tape():
     machine = Emulated(races=False)
 
-    def words(count):
-        if count > 1:
-            raise MemoryError("full")
-        return Emulated.words(machine, count)
-    machine.words = words
+    def room(count):
+        raise MemoryError("full")
+    machine.room = room
     x = ones()
     with pytest.raises(MemoryError, match=r"no memory for the tape of [\d,]+ bytes: [\d,]+ for each of 64 threads"):
         call(Derivative(overwritten, "reverse", machine), nd.Dup(x, ones()), nd.Const(9))
