@@ -56,7 +56,7 @@ class Gpu:
     def _had(self, count: int, allocate: Callable[[], Any]) -> Array:
         try:
             found = self.array(allocate())
-        except numba_cuda.CudaDriverError as error:
+        except numba_cuda.DriverError as error:
             raise MemoryError(f"{8 * count:,} bytes on the device: {error}") from error
         assert found is not None
         return found

@@ -47,9 +47,12 @@ from numba.cuda import compiler, dispatcher
 from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.core.compiler_lock import global_compiler_lock
 from numba.cuda.cudadrv import nvvm
-from numba.cuda.cudadrv.error import CudaSupportError
+from numba.cuda.cudadrv.error import CudaDriverError, CudaSupportError
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel, _LaunchConfiguration
 from numba.cuda.errors import normalize_kernel_dimensions
+
+DriverError = CudaDriverError
+"""Of an allocation it says that there is no memory."""
 
 OLDEST_GPU = (7, 5)
 """What is compiled for where there is no GPU: code for it runs on all GPUs that CUDA 13 knows."""
