@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
+from numbad.cuda import is_for_gpu
 from numbad.functional import ForwardProduct, Gradient, ReverseProduct
 from numbad.trees import copied
 from numbad.wrapper import derivative_dispatcher, dispatcher_of
@@ -102,17 +103,26 @@ class Pullback:
 
 
 def _gradient(f, argnums, kind: str, with_value: bool) -> Dispatcher:
+    if is_for_gpu(f):
+        from numbad.cuda import functions
+        return functions.gradient(f, argnums, kind)
     primal = dispatcher_of(f, kind)
     positions = argument_positions(f"{kind}({primal.__name__})", "argnums", primal, argnums)
     return derivative_dispatcher(Gradient, primal, positions, isinstance(argnums, tuple), with_value)
 
 
 def _forward_product(f, outputs) -> Dispatcher:
+    if is_for_gpu(f):
+        from numbad.cuda import functions
+        return functions.product(f, "jvp", outputs)
     primal = dispatcher_of(f, "jvp")
     return derivative_dispatcher(ForwardProduct, primal, _output_positions("jvp", primal, outputs))
 
 
 def _reverse_product(f, argnums, outputs) -> Dispatcher:
+    if is_for_gpu(f):
+        from numbad.cuda import functions
+        return functions.product(f, "vjp", outputs, argnums)
     primal = dispatcher_of(f, "vjp")
     positions = None if argnums is None else argument_positions(f"vjp({primal.__name__})", "argnums", primal, argnums)
     return derivative_dispatcher(ReverseProduct, primal, _output_positions("vjp", primal, outputs), positions)

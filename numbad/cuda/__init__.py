@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numbad.cuda.launch import Derivative
 
-__all__ = ["jvp", "vjp"]
+__all__ = ["is_for_gpu", "jvp", "vjp"]
+
+
+def is_for_gpu(function: Any) -> bool:
+    """Whether numba-cuda compiles it: a kernel or a device function."""
+    theirs = sys.modules.get("numba.cuda.dispatcher")               # without it there is none
+    return theirs is not None and isinstance(function, getattr(theirs, "CUDADispatcher", ()))
 
 
 def jvp(kernel: Any) -> Derivative:

@@ -86,23 +86,31 @@ def lower(kernel: CUDADispatcher | Callable, argtypes: tuple[types.Type, ...], d
     if bool(options.get("device")) != device:
         raise Unsupported(f"{user.py_func.__qualname__} is a device function: differentiate it inside a kernel" if
                           options.get("device") else f"{user.py_func.__qualname__} is a kernel and no device function")
+    function_for = getattr(user, "function_for", None)              # of a derivative of ours, which depends on the types
+    function = function_for(tuple(argtypes)) if function_for else user.py_func
     code = user.py_func.__code__
     with global_compiler_lock, _offline() as capability:
         result = compiler.compile_cuda(
-            user.py_func, None if device else types.void, tuple(argtypes), lineinfo=True,
+            function, None if device else types.void, tuple(argtypes), lineinfo=True,
             fastmath=bool(options.get("fastmath")), nvvm_options={}, cc=capability,
             max_registers=options.get("max_registers"))
         for file in options.get("link") or ():
             result.library.add_linking_file(file)
         entry = result.fndesc.llvm_func_name
         if not device:
-            function = result.library.get_function(entry)
-            compiler.kernel_fixup(function, False)
-            nvvm.set_launch_bounds(function, options.get("launch_bounds"))
-        return LoweredKernel(tuple(result.library.llvm_strs), entry, tuple(argtypes),
+            written = result.library.get_function(entry)
+            compiler.kernel_fixup(written, False)
+            nvvm.set_launch_bounds(written, options.get("launch_bounds"))
+        return LoweredKernel((*result.library.llvm_strs, *_derivatives(result.library)), entry, tuple(argtypes),
                              parameters(result, result.signature), result.signature.return_type,
                              user.py_func.__qualname__, code.co_filename, code.co_firstlineno,
                              bool(options.get("fastmath")), result.library, tuple(options.get("extensions") or ()))
+
+
+def _derivatives(library: CUDACodeLibrary) -> list[str]:
+    """The texts of derivatives that a kernel calls (`numbad.cuda.foreign`), each once."""
+    found = (getattr(other, "derivative_text", None) for other in library.linking_libraries)
+    return [text for text in dict.fromkeys(found) if text is not None]
 
 
 def kernel_of(kernel: CUDADispatcher | Callable, what: str) -> CUDADispatcher:
