@@ -1,4 +1,4 @@
-"""The public functions inside `@njit`: `nd.grad(f)(x)`, `nd.jvp(f)(...)`, `f.grad(x)` and so on.
+"""The public functions inside `@njit` and `@cuda.jit`: `nd.grad(f)(x)`, `nd.jvp(f)(...)`, `f.grad(x)` and so on.
 
 Given   the Numba types of the operands of such a call.
 Gives   the dispatcher that the same call gives in Python: it is found when Numba types the caller, and then is a
@@ -28,34 +28,50 @@ ATTRIBUTES = ("grad", "value_and_grad", "jvp", "vjp")
 @overload(grad, prefer_literal=True)
 def _grad(f, argnums=0):
     derivative = grad(_function("grad", f), _constant("grad", "argnums", argnums))
-    return lambda f, argnums=0: derivative
+
+    def implementation(f, argnums=0):
+        return derivative
+    return implementation
 
 
 @overload(value_and_grad, prefer_literal=True)
 def _value_and_grad(f, argnums=0):
     derivative = value_and_grad(_function("value_and_grad", f), _constant("value_and_grad", "argnums", argnums))
-    return lambda f, argnums=0: derivative
+
+    def implementation(f, argnums=0):
+        return derivative
+    return implementation
 
 
 @overload(jvp, prefer_literal=True)
 def _jvp(f, primals=None, tangents=None, outputs=None):
     derivative = jvp(_function("jvp", f), outputs=_constant("jvp", "outputs", outputs))
     if _is_absent(primals) and _is_absent(tangents):
-        return lambda f, primals=None, tangents=None, outputs=None: derivative
-    return lambda f, primals=None, tangents=None, outputs=None: derivative(primals, tangents)
+        def implementation(f, primals=None, tangents=None, outputs=None):
+            return derivative
+    else:
+        def implementation(f, primals=None, tangents=None, outputs=None):
+            return derivative(primals, tangents)
+    return implementation
 
 
 @overload(vjp, prefer_literal=True)
 def _vjp(f, argnums=None, outputs=None):
     derivative = vjp(_function("vjp", f), argnums=_constant("vjp", "argnums", argnums),
                      outputs=_constant("vjp", "outputs", outputs))
-    return lambda f, argnums=None, outputs=None: derivative
+
+    def implementation(f, argnums=None, outputs=None):
+        return derivative
+    return implementation
 
 
 @overload(autodiff, prefer_literal=True)
 def _autodiff(f, mode):
     derivative = autodiff(_function("autodiff", f), _constant("autodiff", "mode", mode))
-    return lambda f, mode: derivative
+
+    def implementation(f, mode):
+        return derivative
+    return implementation
 
 
 @infer_getattr

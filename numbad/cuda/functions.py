@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numba.core import types
+from numba.cuda.descriptor import cuda_target
 from numba.cuda.dispatcher import CUDADispatcher
 
 from numbad import abi
@@ -28,7 +29,8 @@ from numbad.checks import check_active, check_result, describe, match
 from numbad.cuda import foreign, numba_cuda
 from numbad.cuda.derive import derive_function
 from numbad.errors import Unsupported, located
-from numbad.plan import Types, given
+from numbad.functional import ForwardProduct, Gradient, ReverseProduct
+from numbad.plan import Plan, Types, given
 from numbad.source import define, parameter_text
 
 _DERIVATIVES = "__numbad_device_derivatives__"
@@ -232,6 +234,16 @@ def product(primal: CUDADispatcher, kind: str, outputs: Sequence | None, argnums
                                   "differentiated"), primal.py_func)
     positions = None if argnums is None else argument_positions(what, "argnums", primal, argnums)
     return device_derivative(primal, Asked(kind, positions))
+
+
+def of_plan(plan: Plan) -> DeviceDerivative:
+    """The same derivative for kernels of a function that Numba compiles for the host."""
+    primal = cuda_target.typing_context.resolve_value_type(plan.primal).dispatcher
+    if isinstance(plan, Gradient):
+        return device_derivative(primal, Asked(plan.kind, plan.positions, plan.as_tuple))
+    if isinstance(plan, (ForwardProduct, ReverseProduct)) and plan.outputs is None:
+        return device_derivative(primal, Asked(plan.kind, plan.options[1] if len(plan.options) > 1 else None))
+    raise located(Unsupported(f"{plan.name} inside a kernel"), plan.root.py_func)
 
 
 def _check_device(primal: CUDADispatcher, kind: str) -> None:

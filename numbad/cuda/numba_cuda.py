@@ -89,7 +89,8 @@ def lower(kernel: CUDADispatcher | Callable, argtypes: tuple[types.Type, ...], d
     function_for = getattr(user, "function_for", None)              # of a derivative of ours, which depends on the types
     function = function_for(tuple(argtypes)) if function_for else user.py_func
     code = user.py_func.__code__
-    with global_compiler_lock, _offline() as capability:
+    # The counter tells numba-cuda that a call of the function within itself is recursion.
+    with global_compiler_lock, _offline() as capability, user._compiling_counter:
         result = compiler.compile_cuda(
             function, None if device else types.void, tuple(argtypes), lineinfo=True,
             fastmath=bool(options.get("fastmath")), nvvm_options={}, cc=capability,

@@ -1,0 +1,541 @@
+"""Derivatives of device functions, called in kernels: against closed formulas and finite differences, on the emulator."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
+
+from numba import cuda, float32, float64, int64, njit  # noqa: E402
+
+import numbad as nd  # noqa: E402
+from cuda.emulated import F32, F64, normal  # noqa: E402
+from cuda.emulator import EmulatedKernel, available, flatten  # noqa: E402
+from cuda.machines import Emulated  # noqa: E402
+from numbad.cuda import numba_cuda  # noqa: E402
+from numbad.cuda.launch import Derivative  # noqa: E402
+from numbad.passes import nvptx  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
+
+N = 40
+
+
+def run(kernel, *arguments):
+    """Launch a kernel for N threads on the emulator, with the derivatives that it calls linked in."""
+    argtypes = tuple(map(numba_cuda.typeof, arguments))
+    lowered = numba_cuda.lower(kernel, argtypes)
+    EmulatedKernel(nvptx.prepared(lowered.texts, lowered.entry), lowered.entry).launch(2, 32, flatten(*arguments))
+
+
+def applied(function, *columns, result=float):
+    """A kernel's results: `function`, a device function of numbers, at each row."""
+    out = np.zeros(N, result)
+    count = len(columns)
+    if count == 1:
+        @cuda.jit
+        def kernel(a, out):
+            i = cuda.grid(1)
+            if i < out.size:
+                out[i] = function(a[i])
+    elif count == 2:
+        @cuda.jit
+        def kernel(a, b, out):
+            i = cuda.grid(1)
+            if i < out.size:
+                out[i] = function(a[i], b[i])
+    else:
+        @cuda.jit
+        def kernel(a, b, c, out):
+            i = cuda.grid(1)
+            if i < out.size:
+                out[i] = function(a[i], b[i], c[i])
+    run(kernel, *columns, out)
+    return out
+
+
+def device(function):
+    return cuda.jit(device=True)(function)
+
+
+@cuda.jit(device=True)
+def potential(x, y):
+    return math.exp(-x * x) * y
+
+
+@device
+def power_by_loop(x, n):
+    result = 1.0
+    for _ in range(n):
+        result *= x
+    return result
+
+
+@device
+def branches(x):
+    if x > 0.5:
+        return x * x
+    if x < -0.5:
+        return math.sin(x)
+    return 3.0 * x
+
+
+@device
+def newton(a):
+    """A square root, by a loop whose length the number decides."""
+    x = a
+    while abs(x * x - a) > 1e-13 * a:
+        x = 0.5 * (x + a / x)
+    return x
+
+
+@device
+def nested(x, y):
+    return potential(x, y) * branches(y) + potential(potential(y, x), 2.0)
+
+
+@cuda.jit(device=True, inline="never")
+def factorial(x, n):
+    return 1.0 if n <= 0 else x * factorial(x, n - 1)
+
+
+@device
+def by_local_array(x, y):
+    a = cuda.local.array(4, float64)
+    for k in range(4):
+        a[k] = x * k + y
+    total = 0.0
+    for k in range(4):
+        total += a[k] * a[3 - k]
+    return total
+
+
+X, Y = normal(N), normal(N, seed=1)
+E = np.exp(-X * X)
+
+
+def test_gradient_made_outside():
+    gradient = nd.grad(potential)
+    np.testing.assert_allclose(applied(gradient, X, Y), -2 * X * E * Y, rtol=1e-13)
+
+
+def test_gradient_made_inside():
+    @cuda.jit
+    def kernel(x, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i] = nd.grad(potential, argnums=1)(x[i], 2.0)
+
+    out = np.zeros(N)
+    run(kernel, X, out)
+    np.testing.assert_allclose(out, E, rtol=1e-13)
+
+
+def test_argnums():
+    both = nd.grad(potential, argnums=(1, "x"))
+    single = nd.grad(potential, argnums=("y",))
+    value = nd.value_and_grad(potential, argnums=(0, 1))
+    one = nd.value_and_grad(potential)
+
+    @cuda.jit
+    def kernel(x, y, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i, 0], out[i, 1] = both(x[i], y[i])
+            out[i, 2] = single(x[i], y[i])[0]
+            out[i, 3], (out[i, 4], out[i, 5]) = value(x[i], y[i])
+            out[i, 6], out[i, 7] = one(x[i], y[i])
+
+    out = np.zeros((N, 8))
+    run(kernel, X, Y, out)
+    f, fx, fy = E * Y, -2 * X * E * Y, E
+    np.testing.assert_allclose(out, np.stack([fy, fx, fy, f, fx, fy, f, fx], axis=1), rtol=1e-13)
+
+
+def test_products():
+    pushed, pulled, by_y = nd.jvp(potential), nd.vjp(potential), nd.vjp(potential, argnums="y")
+
+    @cuda.jit
+    def kernel(x, y, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i, 0], out[i, 1] = pushed((x[i], y[i]), (2.0, 3.0))
+            out[i, 2], out[i, 3] = pushed((x[i], y[i]), (None, 1.0))
+            out[i, 4], (out[i, 5], out[i, 6]) = pulled((x[i], y[i]), x[i])
+            out[i, 7], gradients = by_y((x[i], y[i]), 2.0)
+            out[i, 8] = gradients[1]
+            out[i, 9], out[i, 10] = nd.jvp(potential, (x[i], y[i]), (1.0, None))
+            out[i, 11], _ = pulled((x[i], y[i]), None)
+
+    out = np.zeros((N, 12))
+    run(kernel, X, Y, out)
+    f, fx, fy = E * Y, -2 * X * E * Y, E
+    np.testing.assert_allclose(out, np.stack(
+        [f, 2 * fx + 3 * fy, f, fy, f, X * fx, X * fy, f, 2 * fy, f, fx, f], axis=1), rtol=1e-13)
+
+
+def test_tangent_of_a_tuple():
+    @device
+    def polar(r, phi):
+        return (r * math.cos(phi), r * math.sin(phi)), r
+
+    pushed = nd.jvp(polar)
+
+    @cuda.jit
+    def kernel(x, y, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            _, ((out[i, 0], out[i, 1]), out[i, 2]) = pushed((x[i], y[i]), (None, 2.0))
+
+    out = np.zeros((N, 3))
+    run(kernel, X, Y, out)
+    np.testing.assert_allclose(out, np.stack([-2 * X * np.sin(Y), 2 * X * np.cos(Y), 0 * X], axis=1), rtol=1e-13)
+
+
+def test_loops():
+    n = np.arange(N) % 7
+    np.testing.assert_allclose(applied(nd.grad(power_by_loop), X, n), n * X ** np.maximum(n - 1, 0), rtol=1e-13)
+    a = X * X + 0.1
+    np.testing.assert_allclose(applied(nd.grad(newton), a), 0.5 / np.sqrt(a), rtol=1e-10)
+
+
+def test_branches():
+    expected = np.where(X > 0.5, 2 * X, np.where(X < -0.5, np.cos(X), 3.0))
+    np.testing.assert_allclose(applied(nd.grad(branches), X), expected, rtol=1e-13)
+
+
+def test_nested_functions():
+    step = 1e-6
+    slope = (applied(nested, X, Y + step) - applied(nested, X, Y - step)) / (2 * step)
+    near = np.abs(np.abs(Y) - 0.5) < 1e-5
+    assert not near.any()
+    np.testing.assert_allclose(applied(nd.grad(nested, argnums=1), X, Y), slope, rtol=1e-6, atol=1e-8)
+
+
+def test_recursion():
+    n = np.arange(N) % 5
+    np.testing.assert_allclose(applied(nd.grad(factorial), X, n), n * X ** np.maximum(n - 1, 0), rtol=1e-13)
+
+
+def test_local_array():
+    """2 y (3 x + y) + 2 (x + y) (2 x + y)"""
+    np.testing.assert_allclose(applied(nd.grad(by_local_array), X, Y), 8 * X + 12 * Y, rtol=1e-12)
+
+
+def test_single_precision():
+    x, y = X.astype(np.float32), Y.astype(np.float32)
+    expected = (-2 * x * np.exp(-x * x) * y)
+    np.testing.assert_allclose(applied(nd.grad(potential), x, y, result=np.float32), expected, rtol=1e-5)
+
+
+def test_gradient_has_the_type_of_the_argument():
+    gradient = nd.grad(potential, argnums=(0, 1))
+    variant = gradient.variant((float32, float64))
+    with numba_cuda._offline():
+        assert variant.compile_device((float32, float64)).signature.return_type.types == (float32, float64)
+    out = applied(nd.grad(potential), X.astype(np.float32), Y)
+    x = X.astype(np.float32).astype(float)
+    np.testing.assert_allclose(out, (-2 * x * np.exp(-x * x) * Y).astype(np.float32), rtol=1e-6)
+
+
+def test_arrays_as_constants():
+    @device
+    def interpolated(x, table):
+        k = int(x)
+        return table[k] + (x - k) * (table[k + 1] - table[k])
+
+    gradient = nd.grad(interpolated)
+
+    @cuda.jit
+    def kernel(x, table, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i] = gradient(x[i], table)
+
+    x, table, out = np.linspace(0.1, 5.9, N), normal(8), np.zeros(N)
+    run(kernel, x, table, out)
+    k = x.astype(int)
+    np.testing.assert_allclose(out, table[k + 1] - table[k], rtol=1e-12)
+
+
+def test_tuples_as_constants():
+    @device
+    def weighted(x, w):
+        return w[0] * x * x + w[1] * x
+
+    gradient = nd.grad(weighted)
+
+    @cuda.jit
+    def kernel(x, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i] = gradient(x[i], (3.0, 2))
+
+    out = np.zeros(N)
+    run(kernel, X, out)
+    np.testing.assert_allclose(out, 6 * X + 2, rtol=1e-13)
+
+
+@njit
+def cube(x):
+    return x ** 3
+
+
+def square(x):
+    return x * x
+
+
+def test_functions_for_the_host():
+    np.testing.assert_allclose(applied(nd.grad(cube), X), 3 * X ** 2, rtol=1e-13)
+    np.testing.assert_allclose(applied(nd.grad(square), X), 2 * X, rtol=1e-13)
+    assert nd.grad(cube)(2.0) == 12.0
+
+    @cuda.jit
+    def kernel(x, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i] = nd.grad(cube)(x[i])
+
+    out = np.zeros(N)
+    run(kernel, X, out)
+    np.testing.assert_allclose(out, 3 * X ** 2, rtol=1e-13)
+    value, pulled = nd.value_and_grad(cube, ("x",)), nd.vjp(cube)
+
+    @cuda.jit
+    def products(x, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            y, (slope,) = value(x[i])
+            out[i] = y + 10.0 * slope + 100.0 * pulled((x[i],), 2.0)[1][0]
+
+    run(products, X, out)
+    np.testing.assert_allclose(out, X ** 3 + 630 * X ** 2, rtol=1e-13)
+
+
+def test_second_derivatives():
+    np.testing.assert_allclose(applied(nd.grad(nd.grad(potential)), X, Y), (4 * X * X - 2) * E * Y, rtol=1e-12)
+    np.testing.assert_allclose(applied(nd.grad(nd.grad(cube)), X), 6 * X, rtol=1e-13)
+
+
+def test_derivative_within_a_function_that_is_differentiated():
+    slope = nd.grad(potential)
+
+    @device
+    def squared_slope(x, y):
+        return slope(x, y) ** 2
+
+    expected = 2 * (-2 * X * E * Y) * (4 * X * X - 2) * E * Y
+    np.testing.assert_allclose(applied(nd.grad(squared_slope), X, Y), expected, rtol=1e-12)
+
+
+slope_of_potential = nd.grad(potential)
+
+
+@cuda.jit
+def relax(x, out):
+    i = cuda.grid(1)
+    if i < x.size:
+        out[i] = x[i] * slope_of_potential(x[i], 2.0)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_kernel_that_calls_a_derivative_is_differentiated(mode):
+    expected = 2 * E * (4 * X ** 3 - 4 * X)
+    out, shadow, seed = np.zeros(N), np.zeros(N), np.ones(N)
+    launch = Derivative(relax, mode, Emulated())[2, 32]
+    if mode == "forward":
+        launch(nd.Dup(X.copy(), seed), nd.Dup(out, shadow))
+    else:
+        launch(nd.Dup(X.copy(), shadow), nd.Dup(out, seed))
+    np.testing.assert_allclose(shadow, expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(out, -4 * X * X * E, rtol=1e-13)
+
+
+def test_exceptions_end_the_thread():
+    @device
+    def checked(x):
+        if x < 0.0:
+            raise ValueError("negative")
+        return x * x
+
+    expected = np.where(X < 0, 0.0, 2 * X)
+    np.testing.assert_allclose(applied(nd.grad(checked), X), expected, rtol=1e-13)
+
+
+def test_shared_memory_of_the_block():
+    """Each thread pushes its tangent through memory that all see; barriers stay where they are."""
+    @device
+    def neighbour(x):
+        s = cuda.shared.array(32, float64)
+        t = cuda.threadIdx.x
+        s[t] = x * x
+        cuda.syncthreads()
+        return s[(t + 1) % 32]
+
+    pushed = nd.jvp(neighbour)
+
+    @cuda.jit
+    def kernel(x, out):
+        t = cuda.threadIdx.x
+        _, out[t] = pushed((x[t],), (1.0,))
+
+    x, out = normal(32), np.zeros(32)
+    lowered = numba_cuda.lower(kernel, (F64, F64))
+    EmulatedKernel(nvptx.prepared(lowered.texts, lowered.entry), lowered.entry).launch(1, 32, flatten(x, out))
+    np.testing.assert_allclose(out, 2 * np.roll(x, -1), rtol=1e-13)
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+def lower_call(function, *argtypes):
+    @cuda.jit
+    def one(a):
+        function(a[0])
+
+    @cuda.jit
+    def two(a, b):
+        function(a[0], b)
+
+    numba_cuda.lower(one if len(argtypes) == 1 else two, argtypes)
+
+
+@device
+def whole(x, k):
+    return x * k
+
+
+@device
+def pair(x):
+    return x, x
+
+
+@device
+def total(x, a):
+    return x * a.sum() if a.size < 0 else x * a[0]
+
+
+@device
+def writes(x, a):
+    a[0] = x
+    return x * x
+
+
+@device
+def branchless(x):
+    return x * x * x
+
+
+@device
+def counts(x):
+    return 3
+
+
+@cuda.jit
+def some_kernel(x):
+    x[0] = 1.0
+
+
+def test_outside_of_a_kernel():
+    with pytest.raises(TypeError, match=r"grad\(potential\) is a device function: call it in a @cuda.jit kernel"):
+        nd.grad(potential)(1.0, 2.0)
+    with pytest.raises(TypeError, match="cannot be launched"):
+        nd.grad(potential)[1, 1](1.0, 2.0)
+
+
+def test_of_a_kernel():
+    with pytest.raises(TypeError, match=r"grad\(some_kernel\): the function is a kernel.*numbad.cuda.vjp"):
+        nd.grad(some_kernel)
+
+
+def test_by_integers():
+    with pytest.raises(TypeError, match=r"grad\(whole\): the argument 'k' is int64, which has no derivative"):
+        lower_call(nd.grad(whole, argnums=1), F64, int64)
+
+
+def test_by_arrays():
+    with pytest.raises(nd.Unsupported, match=r"(?s)grad\(total\): the argument 'a' is a 1-dimensional array of float64, "
+                       r"and inside a kernel.*test_device_functions.py:\d+, in total"):
+        lower_call(nd.grad(total, argnums=1), F64, F64)
+
+
+def test_of_what_is_no_float():
+    with pytest.raises(TypeError, match=r"grad\(pair\): .* returns a tuple of 2: use jvp"):
+        lower_call(nd.grad(pair), F64)
+    with pytest.raises(TypeError, match=r"grad\(counts\): .* returns int64"):
+        lower_call(nd.grad(counts), F64)
+
+
+def test_of_what_writes():
+    with pytest.raises(nd.Unsupported, match=r"(?s)grad\(writes\): the function writes the array 'a'.*"
+                       r"test_device_functions.py:\d+, in writes"):
+        lower_call(nd.grad(writes), F64, F64)
+
+
+def test_outputs():
+    with pytest.raises(nd.Unsupported, match=r"(?s)vjp\(writes\): outputs= inside a kernel.*, in writes"):
+        nd.vjp(writes, outputs=("a",))
+
+
+def test_bad_names():
+    with pytest.raises(ValueError, match=r"grad\(potential\): argnums names 'z', but the arguments are x, y"):
+        nd.grad(potential, argnums="z")
+
+
+def test_tangents_do_not_fit():
+    pushed = nd.jvp(potential)
+
+    @cuda.jit
+    def kernel(x):
+        pushed((x[0], x[1]), (1.0,))
+
+    with pytest.raises(TypeError, match=r"jvp\(potential\): tangents must be a tuple with one entry for each"):
+        numba_cuda.lower(kernel, (F64,))
+
+
+def test_refusal_of_the_engine_names_the_line():
+    @device
+    def maximum(x, a):
+        return x + cuda.atomic.max(a, 0, x)
+
+    with pytest.raises((nd.Unsupported, nd.NoDerivative), match=r"(?s)the gradient of .*maximum needs the derivative of .*atomic_double_max.*"
+                       r"test_device_functions.py:\d+, in .*return x \+ cuda.atomic.max"):
+        lower_call(nd.grad(maximum), F64, F64)
+
+
+# --- what numba-cuda gets --------------------------------------------------------------------------------------------
+
+def test_ptx_is_linked():
+    """The kernel's library links the derivative as PTX with a visible function, once for all that call it."""
+    gradient = nd.grad(branchless)
+
+    @cuda.jit
+    def kernel(x, y):
+        x[0] = gradient(x[1]) + nd.grad(branchless)(x[2]) + nd.grad(branchless)(y[0])
+
+    lowered = numba_cuda.lower(kernel, (F64, F64))
+    (file,) = lowered.library._linking_files
+    ptx = file.data.decode()
+    assert f".visible .func  (.param .b32 func_retval0) {file.symbol}" in ptx
+    assert ptx.count(".func") == 1
+    assert "mul" in ptx
+
+
+def test_always_the_same():
+    assert nd.grad(potential) is nd.grad(potential, argnums="x")
+    assert nd.grad(potential) is not nd.value_and_grad(potential)
+
+
+def test_nothing_of_numba_cuda_is_imported():
+    code = ("import sys, numbad as nd; nd.grad(lambda x: x * x)(1.0); "
+            "assert not any(name.startswith(('numba_cuda', 'numba.cuda.dispatcher')) for name in sys.modules)")
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pickle():
+    assert pickle.loads(pickle.dumps(nd.grad(potential))).asked == nd.grad(potential).asked
