@@ -129,7 +129,8 @@ def _check_shadows(lowered: frontend.Lowered, request: Request, shadows: tuple[i
     """Only numbers and arrays of numbers have shadows that a caller can give."""
     for index in shadows:
         parameter = lowered.parameters[index - 2] if index >= 2 else None
-        if parameter is None or element_type(parameter.leaf) is not None or element_type(_array_dtype(parameter)) is not None:
+        if parameter is None or element_type(parameter.leaf) is not None \
+                or element_type(_array_dtype(parameter)) is not None:
             continue
         asked = "tangent" if request.mode == "forward" else "gradient"
         raise Unsupported(

@@ -1,9 +1,9 @@
 """Device functions of numba-cuda: into the engine, and their derivatives out of it as device functions again.
 
     i32 @f(ptr result, double %x)              numba-cuda's: a status code, the result behind the first pointer
-    i32 @entry(ptr result, ptr, double %x)     `with_entry`: the same in the convention of the host, which the engine reads
-    i32 @entry.derivative(ptr result, ptr, double %x, ptr result.dot, double %x.dot)
-    i32 @symbol(ptr results, double %x)        `for_kernels`: what kernels call, with the tangents that the caller asks for
+    i32 @entry(ptr result, ptr, double %x)     `with_entry`: the same in the host's convention, which the engine reads
+    i32 @derivative(ptr result, ptr, double %x, ptr result.dot, double %x.dot)
+    i32 @symbol(ptr results, double %x)        `for_kernels`: what kernels call, with the tangents that are asked for
 
 Given   LLVM text of the function, or a forward derivative of it, and what is asked of it.
 Gives   LLVM text with one more function.
@@ -137,5 +137,6 @@ def _stored(output: Output, place: int, slot: str, convention: Convention) -> li
 
 def _ending(lines: list[str]) -> str:
     """The end of a function that has called another one: `lines` unless that one has raised."""
-    return "\n".join(["  %fine = icmp eq i32 %status, 0", "  br i1 %fine, label %normal, label %raised", "normal:", *lines,
-                      "  ret i32 0", "raised:", "  ret i32 %status"])
+    return "\n".join(["  %fine = icmp eq i32 %status, 0", "  br i1 %fine, label %normal, label %raised",
+                      "normal:", *lines, "  ret i32 0",
+                      "raised:", "  ret i32 %status"])

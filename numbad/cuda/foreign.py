@@ -40,6 +40,8 @@ class Foreign:
 class Ptx(PTXSource):
     """A text as PTX for the current GPU."""
 
+    is_derivative = True
+
     def __init__(self, callee: Foreign, fastmath: bool):
         super().__init__(b"", name=f"{callee.symbol}.ptx")
         self.text, self.symbol, self.fastmath = callee.text, callee.symbol, fastmath

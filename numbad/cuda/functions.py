@@ -76,8 +76,8 @@ class DeviceDerivative(CUDADispatcher):
         return device_derivative, (self.primal, self.asked)
 
     def __call__(self, *args: Any, **kws: Any) -> Any:
-        raise TypeError(f"{self.name} is a device function: call it in a @cuda.jit kernel. For a derivative on the host, "
-                        "take that of a Python function or of one compiled by numba.njit")
+        raise TypeError(f"{self.name} is a device function: call it in a @cuda.jit kernel. For a derivative on the "
+                        "host, take that of a Python function or of one compiled by numba.njit")
 
     def __getitem__(self, configuration: Any) -> Any:
         raise TypeError(f"{self.name} is a device function and cannot be launched: call it in a @cuda.jit kernel")
@@ -147,9 +147,10 @@ class _Call:
         for k in found:
             check_active(self.name, self.names[k], self.args[k])
             if not abi.is_float(self.args[k]):
-                raise Unsupported(f"{self.name}: the argument '{self.names[k]}' is {describe(self.args[k])}, and inside a "
-                                  "kernel derivatives are taken by single numbers; pass numbers, or name those by argnums= "
-                                  "and leave the rest constant. numbad.cuda.vjp differentiates kernels by arrays")
+                raise Unsupported(f"{self.name}: the argument '{self.names[k]}' is {describe(self.args[k])}, and "
+                                  "inside a kernel derivatives are taken by single numbers; pass numbers, or name those by "
+                                  "argnums= and leave the rest constant. numbad.cuda.vjp differentiates kernels by "
+                                  "arrays")
         return found
 
     def check(self, result: types.Type) -> None:
@@ -159,8 +160,8 @@ class _Call:
                 if not abi.is_float(leaf):
                     raise Unsupported(f"{self.name}: a result that holds {describe(leaf)}; return floats")
         elif not abi.is_float(result):
-            raise TypeError(f"{self.name}: inside a kernel only a function that returns one float has a gradient, and it "
-                            f"returns {describe(result)}" + (": use jvp" if abi.has_floats(result) else ""))
+            raise TypeError(f"{self.name}: inside a kernel only a function that returns one float has a gradient, and "
+                            f"it returns {describe(result)}" + (": use jvp" if abi.has_floats(result) else ""))
         elif self.asked.kind == "vjp":
             assert isinstance(self.second, types.Type)
             match(self.name, "cotangents", result, self.second)

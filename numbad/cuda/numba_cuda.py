@@ -86,7 +86,7 @@ def lower(kernel: CUDADispatcher | Callable, argtypes: tuple[types.Type, ...], d
     if bool(options.get("device")) != device:
         raise Unsupported(f"{user.py_func.__qualname__} is a device function: differentiate it inside a kernel" if
                           options.get("device") else f"{user.py_func.__qualname__} is a kernel and no device function")
-    function_for = getattr(user, "function_for", None)              # of a derivative of ours, which depends on the types
+    function_for = getattr(user, "function_for", None)      # of a derivative of ours, which depends on the types
     function = function_for(tuple(argtypes)) if function_for else user.py_func
     code = user.py_func.__code__
     # The counter tells numba-cuda that a call of the function within itself is recursion.
@@ -228,7 +228,8 @@ def launcher(ptx_for: Callable[[str], str], entry: str, argtypes: tuple[types.Ty
     library = _Library(None, entry, entry_name=entry, max_registers=theirs._max_registers)
     library.ptx_for = ptx_for
     library._llvm_strs, library._finalized = [], True
-    library._linking_files |= theirs._linking_files
+    # Derivatives that the primal calls are in our text.
+    library._linking_files |= {file for file in theirs._linking_files if not getattr(file, "is_derivative", False)}
     library._setup_functions += theirs._setup_functions
     library._teardown_functions += theirs._teardown_functions
     library.referenced_objects.update(theirs.referenced_objects)
