@@ -85,8 +85,9 @@ class DeviceDerivative(CUDADispatcher):
     # What numba-cuda asks of a device function when it types a call and when it lowers it.
 
     def get_call_template(self, args, kws):
-        _, folded = self.fold_argument_types(args, kws)
-        return self.variant(tuple(folded)).get_call_template(folded, {})
+        parameters, folded = self.fold_argument_types(args, kws)
+        template, _, folded, kws = self.variant(tuple(folded)).get_call_template(folded, {})
+        return template, parameters, folded, kws            # a variant has no defaults
 
     def get_overload(self, sig):
         return self.variant(tuple(sig)).get_overload(sig)
@@ -142,15 +143,15 @@ class _Call:
             found = tuple(k for k, ty in enumerate(self.args) if abi.has_floats(ty))
         else:
             found = self.asked.positions
-        if not found:
-            raise TypeError(f"{self.name}: no argument is differentiated by")
+        if not found and self.asked.kind == "vjp":
+            raise TypeError(f"{self.name}: no argument is a float")
         for k in found:
             check_active(self.name, self.names[k], self.args[k])
             if not abi.is_float(self.args[k]):
                 raise Unsupported(f"{self.name}: the argument '{self.names[k]}' is {describe(self.args[k])}, and "
-                                  "inside a kernel derivatives are taken by single numbers; pass numbers, or name those by "
-                                  "argnums= and leave the rest constant. numbad.cuda.vjp differentiates kernels by "
-                                  "arrays")
+                                  "inside a kernel derivatives are taken by single numbers; pass numbers, or name "
+                                  "those by argnums= and leave the rest constant. numbad.cuda.vjp differentiates "
+                                  "kernels by arrays")
         return found
 
     def check(self, result: types.Type) -> None:
