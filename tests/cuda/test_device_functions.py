@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
-from numba import cuda, float32, float64, int64, njit  # noqa: E402
+from numba import cuda, float32, float64, njit  # noqa: E402
 
 import numbad as nd  # noqa: E402
+from cuda.calls import N, applied, device, potential, run  # noqa: E402
 from cuda.emulated import F64, normal  # noqa: E402
 from cuda.emulator import EmulatedKernel, available, flatten  # noqa: E402
 from cuda.machines import Emulated  # noqa: E402
@@ -23,51 +21,6 @@ from numbad.cuda.launch import Derivative  # noqa: E402
 from numbad.passes import nvptx  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
-
-N = 40
-
-
-def run(kernel, *arguments):
-    """Launch a kernel for N threads on the emulator, with the derivatives that it calls linked in."""
-    argtypes = tuple(map(numba_cuda.typeof, arguments))
-    lowered = numba_cuda.lower(kernel, argtypes)
-    EmulatedKernel(nvptx.prepared(lowered.texts, lowered.entry), lowered.entry).launch(2, 32, flatten(*arguments))
-
-
-def applied(function, *columns, result=float):
-    """A kernel's results: `function`, a device function of numbers, at each row."""
-    out = np.zeros(N, result)
-    count = len(columns)
-    if count == 1:
-        @cuda.jit
-        def kernel(a, out):
-            i = cuda.grid(1)
-            if i < out.size:
-                out[i] = function(a[i])
-    elif count == 2:
-        @cuda.jit
-        def kernel(a, b, out):
-            i = cuda.grid(1)
-            if i < out.size:
-                out[i] = function(a[i], b[i])
-    else:
-        @cuda.jit
-        def kernel(a, b, c, out):
-            i = cuda.grid(1)
-            if i < out.size:
-                out[i] = function(a[i], b[i], c[i])
-    run(kernel, *columns, out)
-    return out
-
-
-def device(function):
-    return cuda.jit(device=True)(function)
-
-
-@cuda.jit(device=True)
-def potential(x, y):
-    return math.exp(-x * x) * y
-
 
 @device
 def power_by_loop(x, n):
@@ -389,153 +342,3 @@ def test_shared_memory_of_the_block():
     lowered = numba_cuda.lower(kernel, (F64, F64))
     EmulatedKernel(nvptx.prepared(lowered.texts, lowered.entry), lowered.entry).launch(1, 32, flatten(x, out))
     np.testing.assert_allclose(out, 2 * np.roll(x, -1), rtol=1e-13)
-
-
-# --- refusals --------------------------------------------------------------------------------------------------------
-
-def lower_call(function, *argtypes):
-    @cuda.jit
-    def one(a):
-        function(a[0])
-
-    @cuda.jit
-    def two(a, b):
-        function(a[0], b)
-
-    numba_cuda.lower(one if len(argtypes) == 1 else two, argtypes)
-
-
-@device
-def whole(x, k):
-    return x * k
-
-
-@device
-def pair(x):
-    return x, x
-
-
-@device
-def total(x, a):
-    return x * a.sum() if a.size < 0 else x * a[0]
-
-
-@device
-def writes(x, a):
-    a[0] = x
-    return x * x
-
-
-@device
-def branchless(x):
-    return x * x * x
-
-
-@device
-def counts(x):
-    return 3
-
-
-@cuda.jit
-def some_kernel(x):
-    x[0] = 1.0
-
-
-def test_outside_of_a_kernel():
-    with pytest.raises(TypeError, match=r"grad\(potential\) is a device function: call it in a @cuda.jit kernel"):
-        nd.grad(potential)(1.0, 2.0)
-    with pytest.raises(TypeError, match="cannot be launched"):
-        nd.grad(potential)[1, 1](1.0, 2.0)
-
-
-def test_of_a_kernel():
-    with pytest.raises(TypeError, match=r"grad\(some_kernel\): the function is a kernel.*numbad.cuda.vjp"):
-        nd.grad(some_kernel)
-
-
-def test_by_integers():
-    with pytest.raises(TypeError, match=r"grad\(whole\): the argument 'k' is int64, which has no derivative"):
-        lower_call(nd.grad(whole, argnums=1), F64, int64)
-
-
-def test_by_arrays():
-    with pytest.raises(nd.Unsupported, match=r"(?s)grad\(total\): the argument 'a' is a 1-dimensional array of "
-                       r"float64, and inside a kernel.*test_device_functions.py:\d+, in total"):
-        lower_call(nd.grad(total, argnums=1), F64, F64)
-
-
-def test_of_what_is_no_float():
-    with pytest.raises(TypeError, match=r"grad\(pair\): .* returns a tuple of 2: use jvp"):
-        lower_call(nd.grad(pair), F64)
-    with pytest.raises(TypeError, match=r"grad\(counts\): .* returns int64"):
-        lower_call(nd.grad(counts), F64)
-
-
-def test_of_what_writes():
-    with pytest.raises(nd.Unsupported, match=r"(?s)grad\(writes\): the function writes the array 'a'.*"
-                       r"test_device_functions.py:\d+, in writes"):
-        lower_call(nd.grad(writes), F64, F64)
-
-
-def test_outputs():
-    with pytest.raises(nd.Unsupported, match=r"(?s)vjp\(writes\): outputs= inside a kernel.*, in writes"):
-        nd.vjp(writes, outputs=("a",))
-
-
-def test_bad_names():
-    with pytest.raises(ValueError, match=r"grad\(potential\): argnums names 'z', but the arguments are x, y"):
-        nd.grad(potential, argnums="z")
-
-
-def test_tangents_do_not_fit():
-    pushed = nd.jvp(potential)
-
-    @cuda.jit
-    def kernel(x):
-        pushed((x[0], x[1]), (1.0,))
-
-    with pytest.raises(TypeError, match=r"jvp\(potential\): tangents must be a tuple with one entry for each"):
-        numba_cuda.lower(kernel, (F64,))
-
-
-def test_refusal_of_the_engine_names_the_line():
-    @device
-    def maximum(x, a):
-        return x + cuda.atomic.max(a, 0, x)
-
-    with pytest.raises(nd.NoDerivative, match=r"(?s)the gradient of .*maximum needs the derivative of "
-                       r".*atomic_double_max.*test_device_functions.py:\d+, in .*return x \+ cuda.atomic.max"):
-        lower_call(nd.grad(maximum), F64, F64)
-
-
-# --- what numba-cuda gets --------------------------------------------------------------------------------------------
-
-def test_ptx_is_linked():
-    """The kernel's library links the derivative as PTX with a visible function, once for all that call it."""
-    gradient = nd.grad(branchless)
-
-    @cuda.jit
-    def kernel(x, y):
-        x[0] = gradient(x[1]) + nd.grad(branchless)(x[2]) + nd.grad(branchless)(y[0])
-
-    lowered = numba_cuda.lower(kernel, (F64, F64))
-    (file,) = lowered.library._linking_files
-    ptx = file.data.decode()
-    assert f".visible .func  (.param .b32 func_retval0) {file.symbol}" in ptx
-    assert ptx.count(".func") == 1
-    assert "mul" in ptx
-
-
-def test_always_the_same():
-    assert nd.grad(potential) is nd.grad(potential, argnums="x")
-    assert nd.grad(potential) is not nd.value_and_grad(potential)
-
-
-def test_nothing_of_numba_cuda_is_imported():
-    code = ("import sys, numbad as nd; nd.grad(lambda x: x * x)(1.0); "
-            "assert not any(name.startswith(('numba_cuda', 'numba.cuda.dispatcher')) for name in sys.modules)")
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_pickle():
-    assert pickle.loads(pickle.dumps(nd.grad(potential))).asked == nd.grad(potential).asked
