@@ -28,7 +28,8 @@ def grad(f: Callable, argnums: Argnums = 0) -> Dispatcher:
     name, or a tuple of them for a tuple of gradients. A gradient has the dtype and shape of the argument. It compiles
     once per argument types (kept on disk if `f` was compiled with `cache=True`, see `differentiate`), can be called
     from Python and from `@njit` code, and can be differentiated again. Inside `@njit`, pass what `f`
-    needs as arguments: Numba refuses a function that uses a variable of its compiled caller.
+    needs as arguments: Numba refuses a function that uses a variable of its compiled caller. Inside `@cuda.jit`, also
+    of a device function, it differentiates by numbers; see `numbad.cuda`.
 
     >>> grad(lambda x: x ** 3)(2.0)
     12.0

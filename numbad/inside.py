@@ -15,10 +15,12 @@ from typing import Any
 from numba.core import types
 from numba.core.dispatcher import Dispatcher
 from numba.core.imputils import lower_getattr_generic
+from numba.core.target_extension import current_target
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import overload
 
 from numbad.api import grad, jvp, value_and_grad, vjp
+from numbad.cuda import is_for_gpu
 from numbad.differentiate import DifferentiableDispatcher
 from numbad.inplace import autodiff
 
@@ -104,6 +106,9 @@ def _differentiable(dispatcher: Dispatcher) -> DifferentiableDispatcher | None:
 
 def _function(kind: str, ty: types.Type) -> Dispatcher:
     if isinstance(ty, types.Dispatcher):
+        if is_for_gpu(ty.dispatcher) and current_target() != "cuda":
+            raise TypeError(f"{kind}({ty.dispatcher.py_func.__name__}) in code for the host: the function is compiled "
+                            "by numba.cuda.jit; call it in a kernel, or compile it by numba.njit")
         return ty.dispatcher
     raise TypeError(f"{kind} inside compiled code needs a function compiled by numba.njit, not {ty}; if the function "
                     "uses a variable of its caller, pass that as an argument")

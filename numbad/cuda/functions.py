@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from numba.core import types
+from numba.core.target_extension import current_target
 from numba.cuda.descriptor import cuda_target
 from numba.cuda.dispatcher import CUDADispatcher
 
@@ -75,9 +76,13 @@ class DeviceDerivative(CUDADispatcher):
     def __reduce__(self):
         return device_derivative, (self.primal, self.asked)
 
+    @property
+    def misplaced(self) -> TypeError:
+        return TypeError(f"{self.name} is a device function: call it in a @cuda.jit kernel. For a derivative on the "
+                         "host, take that of a Python function or of one compiled by numba.njit")
+
     def __call__(self, *args: Any, **kws: Any) -> Any:
-        raise TypeError(f"{self.name} is a device function: call it in a @cuda.jit kernel. For a derivative on the "
-                        "host, take that of a Python function or of one compiled by numba.njit")
+        raise self.misplaced
 
     def __getitem__(self, configuration: Any) -> Any:
         raise TypeError(f"{self.name} is a device function and cannot be launched: call it in a @cuda.jit kernel")
@@ -85,6 +90,8 @@ class DeviceDerivative(CUDADispatcher):
     # What numba-cuda asks of a device function when it types a call and when it lowers it.
 
     def get_call_template(self, args, kws):
+        if current_target() != "cuda":
+            raise self.misplaced
         parameters, folded = self.fold_argument_types(args, kws)
         template, _, folded, kws = self.variant(tuple(folded)).get_call_template(folded, {})
         return template, parameters, folded, kws            # a variant has no defaults
@@ -123,6 +130,7 @@ class _Call:
         else:
             self.args = argtypes
             self.access = list(inspect.signature(derivative.py_func).parameters)
+        self.args = numba_cuda.called_types(self.primal, self.args)
         self.positions = self.differentiated()
 
     def entries(self, what: str, ty: types.Type) -> Types:

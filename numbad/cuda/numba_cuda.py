@@ -23,6 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
+from warnings import catch_warnings, simplefilter
 
 from numba.core import config
 
@@ -47,6 +48,7 @@ from numba.core.typing import signature
 from numba.cuda import compiler, dispatcher
 from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.core.compiler_lock import global_compiler_lock
+from numba.cuda.core.errors import NumbaDebugInfoWarning
 from numba.cuda.cudadrv import nvvm
 from numba.cuda.cudadrv.error import CudaSupportError
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel, _LaunchConfiguration
@@ -108,6 +110,17 @@ def lower(kernel: CUDADispatcher | Callable, argtypes: tuple[types.Type, ...], d
                              bool(options.get("fastmath")), result.library, tuple(options.get("extensions") or ()))
 
 
+def called_types(function: CUDADispatcher, argtypes: tuple[types.Type, ...]) -> tuple[types.Type, ...]:
+    """The types for which a device function is compiled when it is called with these: its own, if it declares some."""
+    if function._can_compile:
+        return argtypes
+    template, _, argtypes, _ = function.get_call_template(argtypes, {})
+    found = template(function.typingctx).apply(argtypes, {})
+    if found is None:
+        raise TypeError(f"{function.py_func.__qualname__} has no signature for arguments of types {argtypes}")
+    return tuple(found.args)
+
+
 def _derivatives(library: CUDACodeLibrary) -> list[str]:
     """The texts of derivatives that a kernel calls (`numbad.cuda.foreign`), each once."""
     found = (getattr(other, "derivative_text", None) for other in library.linking_libraries)
@@ -162,10 +175,12 @@ def _offline() -> Iterator[tuple[int, int]]:
     device = SimpleNamespace(compute_capability=found)
     library = SimpleNamespace(data_layout=nvvm._datalayout, get_ir_version=lambda: (2, 0, 3, 2))
     try:
-        with (patch.object(CUDADispatcher, "compile_device", compile_device),
+        with (catch_warnings(),
+              patch.object(CUDADispatcher, "compile_device", compile_device),
               patch.object(dispatcher, "compile_cuda", with_lines),
               patch.object(dispatcher, "get_current_device", lambda: device),
               patch.object(nvvm, "NVVM", lambda: library)):
+            simplefilter("ignore", NumbaDebugInfoWarning)       # that a lambda has no source: nobody asked for lines
             yield found
     finally:
         for user, overloads in hidden.items():

@@ -67,6 +67,24 @@ def test_outside_of_a_kernel():
         nd.grad(potential)[1, 1](1.0, 2.0)
 
 
+def test_in_code_for_the_host():
+    gradient = nd.grad(potential)
+
+    @njit
+    def function(x):
+        return gradient(x, 2.0)
+
+    with pytest.raises(TypeError, match=r"grad\(potential\) is a device function: call it in a @cuda.jit kernel"):
+        function(1.0)
+
+    @njit
+    def inside(x):
+        return nd.grad(potential)(x, 2.0)
+
+    with pytest.raises(TypeError, match=r"grad\(potential\) in code for the host: .* by numba.cuda.jit"):
+        inside(1.0)
+
+
 def test_of_a_kernel():
     with pytest.raises(TypeError, match=r"grad\(some_kernel\): the function is a kernel.*numbad.cuda.vjp"):
         nd.grad(some_kernel)

@@ -197,6 +197,21 @@ def test_gradient_has_the_type_of_the_argument():
     np.testing.assert_allclose(out, (-2 * x * np.exp(-x * x) * Y).astype(np.float32), rtol=1e-6)
 
 
+def test_declared_types():
+    """Arguments are converted as for the function itself."""
+    with numba_cuda._offline():
+        single = cuda.jit("float32(float32, int32)", device=True)(lambda x, n: x * x * n)
+    np.testing.assert_allclose(applied(nd.grad(single), X, np.full(N, 3)), 6 * X.astype(np.float32), rtol=1e-6)
+
+
+def test_defaults():
+    @device
+    def scaled(x, factor=3.0):
+        return factor * x * x
+
+    np.testing.assert_allclose(applied(nd.grad(scaled), X), 6 * X, rtol=1e-13)
+
+
 def test_arrays_as_constants():
     @device
     def interpolated(x, table):
