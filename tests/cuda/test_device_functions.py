@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
 from numba import cuda, float32, float64, njit  # noqa: E402
+from numba.cuda import dispatcher  # noqa: E402
+from numba.cuda.cudadrv import nvvm  # noqa: E402
 
 import numbad as nd  # noqa: E402
 from cuda.calls import N, applied, device, potential, run  # noqa: E402
@@ -197,9 +200,12 @@ def test_gradient_has_the_type_of_the_argument():
     np.testing.assert_allclose(out, (-2 * x * np.exp(-x * x) * Y).astype(np.float32), rtol=1e-6)
 
 
-def test_declared_types():
+def test_declared_types(monkeypatch):
     """Arguments are converted as for the function itself."""
-    with numba_cuda._offline():
+    with monkeypatch.context() as offline:
+        offline.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=(9, 0)))
+        offline.setattr(nvvm, "NVVM", lambda: SimpleNamespace(data_layout=nvvm._datalayout,
+                                                              get_ir_version=lambda: (2, 0, 3, 2)))
         single = cuda.jit("float32(float32, int32)", device=True)(lambda x, n: x * x * n)
     np.testing.assert_allclose(applied(nd.grad(single), X, np.full(N, 3)), 6 * X.astype(np.float32), rtol=1e-6)
 
