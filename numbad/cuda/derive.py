@@ -24,6 +24,7 @@ from numbad import abi
 from numbad.cuda import foreign, numba_cuda
 from numbad.derive import element_of, element_type
 from numbad.errors import Unsupported, explain, explain_bug
+from numbad.frontend import Path
 from numbad.passes import device_functions, llvm, nvptx
 from numbad.passes.case import Case
 from numbad.passes.derivative.facts import Task
@@ -58,6 +59,10 @@ class KernelDerivative:
     linked: frozenset[str]
 
 
+Place = tuple[int, Path]
+"""A number among the arguments: the position of the argument, the way to the number in it."""
+Lane = dict[Place, float | int]
+
 _cache: weakref.WeakKeyDictionary[Any, dict[tuple, KernelDerivative]] = weakref.WeakKeyDictionary()
 
 
@@ -87,16 +92,17 @@ def _derive(kernel: Any, argtypes: tuple[types.Type, ...], request: Request) -> 
         result.keeps, result.plans, numba_cuda.linked_names(result.text))
 
 
-def derive_function(lowered: numba_cuda.LoweredKernel, kind: str, lanes: Sequence[dict[int, float | int]],
+def derive_function(lowered: numba_cuda.LoweredKernel, kind: str, lanes: Sequence[Lane],
                     extra: tuple[types.Type, ...], wanted: tuple[types.Type, ...]) -> foreign.Foreign:
     """Tangents of a device function, as a function for kernels: `(result's numbers, then those of its tangents)`.
 
     kind      what the user has asked for, in messages
-    lanes     for each tangent of the result those of the arguments, by position: a number, or the place of a parameter
-              among the `extra` ones, which follow the function's own
+    lanes     for each tangent of the result those of the numbers that it is differentiated by: a number, or the place
+              of a parameter among the `extra` ones, which follow the function's own
     wanted    types of the numbers of all tangents
     """
-    active = tuple(k in lanes[0] for k in range(len(lowered.argtypes)))
+    differentiated = {argument for argument, _ in lanes[0]}
+    active = tuple(k in differentiated for k in range(len(lowered.argtypes)))
     request = Request("forward", active, width=len(lanes))
     shown = request if kind == "jvp" else Request("reverse", active)      # for messages: the gradient is wanted
     watch = Watch()
@@ -112,9 +118,9 @@ def derive_function(lowered: numba_cuda.LoweredKernel, kind: str, lanes: Sequenc
     packed = types.BaseTuple.from_types(given)
     first = device_functions.FIRST_ARGUMENT
     tangents: dict[int, tuple[str | int, ...]] = {
-        first + index: tuple(tangent if isinstance(tangent := lane[parameter.argument], int) else str(tangent)
-                             for lane in lanes)
-        for index, parameter in enumerate(lowered.parameters) if active[parameter.argument]}
+        first + index: tuple(tangent if isinstance(tangent := lane[place], int) else str(tangent) for lane in lanes)
+        for index, parameter in enumerate(lowered.parameters)
+        if (place := (parameter.argument, parameter.path)) in lanes[0]}
     convention = device_functions.Convention(
         foreign.memory_type(lowered.result), tuple(str(element_type(ty)) for ty in extra), tangents, tuple(outputs),
         foreign.memory_type(packed))

@@ -256,6 +256,30 @@ def test_tuples_as_constants():
     np.testing.assert_allclose(out, 6 * X + 2, rtol=1e-13)
 
 
+def test_tuples():
+    @device
+    def energy(p, k, n):
+        return k * (p[0] * p[0] + 3.0 * p[0] * p[1][0]) * n
+
+    gradient, pulled, pushed = nd.grad(energy), nd.vjp(energy, argnums=(0, 1)), nd.jvp(energy)
+
+    @cuda.jit
+    def kernel(x, y, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            p = (x[i], (y[i], 5))
+            out[i, 0], (out[i, 1], _) = gradient(p, 2.0, 1)
+            out[i, 2], (d, out[i, 3], _) = pulled((p, 2.0, 1), 3.0)
+            out[i, 4], out[i, 5] = d[0], d[1][0]
+            _, out[i, 6] = pushed((p, 2.0, 1), ((1.0, None), 1.0, None))
+
+    out = np.zeros((N, 7))
+    run(kernel, X, Y, out)
+    f, by_x, by_y = 2 * (X * X + 3 * X * Y), 4 * X + 6 * Y, 6 * X
+    columns = [by_x, by_y, f, 1.5 * f, 3 * by_x, 3 * by_y, by_x + f / 2]
+    np.testing.assert_allclose(out, np.stack(columns, axis=1), rtol=1e-12)
+
+
 @njit
 def cube(x):
     return x ** 3
