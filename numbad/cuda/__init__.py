@@ -16,13 +16,14 @@ relatives take them too, and functions for the host as device functions.
             out[i] = force(x[i], 2.0)
 
 `grad`, `value_and_grad`, `jvp` and `vjp` differentiate by numbers and tuples of them there; gradients look like these.
-Other arguments are constants: integers, and arrays that the function reads. Local arrays, loops, branches, calls of
-other device functions and of other derivatives may be in it. The cost is that of the function for each number, side by
-side, with no memory for a tape. An exception ends the thread, as without a derivative.
+Other arguments are constants: integers, and arrays, which are changed as by the function (states of random numbers).
+Local arrays, loops, branches, calls of other device functions and of other derivatives may be in it. The cost is that of
+the function for each number, side by side, with no memory for a tape. An exception ends the thread, as without a
+derivative.
 
-Refused are derivatives by arrays, arrays that the function writes, dynamic shared memory, `outputs=`. The
-derivative is linked as PTX: it is not inlined into the kernel, needs CUDA's libdevice for mathematical functions, and
-numba-cuda cannot keep such a kernel on disk (`cache=True`). A kernel that calls derivatives can be differentiated.
+Refused are derivatives by arrays, arrays that differentiated numbers pass through, dynamic shared memory, `outputs=`.
+The derivative is linked as PTX: it is not inlined into the kernel, needs CUDA's libdevice for mathematical functions,
+and numba-cuda cannot keep such a kernel on disk (`cache=True`). A kernel that calls derivatives can be differentiated.
 """
 
 from __future__ import annotations

@@ -131,11 +131,11 @@ def derive_function(lowered: numba_cuda.LoweredKernel, kind: str, lanes: Sequenc
 def _check_memory(lowered: numba_cuda.LoweredKernel, kind: str, result: Derivative) -> None:
     """A device function has no memory but its own stack: what it writes elsewhere cannot have a shadow."""
     where = f"\n\n  {lowered.filename}:{lowered.line}, in {lowered.name}"
-    for index in (*result.shadows, *result.written):
+    for index in result.shadows:
         parameter = lowered.parameters[index - device_functions.FIRST_ARGUMENT] if index > 1 else None
         if parameter is not None and parameter.path[-1:] == ("data",):
-            raise Unsupported(f"{kind}({lowered.name}): the function writes the array '{parameter.name}', which has no "
-                              f"derivative inside a kernel; return numbers{where}")
+            raise Unsupported(f"{kind}({lowered.name}): the function writes what is differentiated into the array "
+                              f"'{parameter.name}', and a kernel has no memory for its derivative; return it{where}")
     if "@numbad.shared." in result.text:
         raise Unsupported(f"{kind}({lowered.name}): the function uses dynamic shared memory, and the launch gives room "
                           f"for no derivatives beside it; pass numbers{where}")

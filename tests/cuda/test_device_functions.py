@@ -238,6 +238,24 @@ def test_arrays_as_constants():
     np.testing.assert_allclose(out, table[k + 1] - table[k], rtol=1e-12)
 
 
+def test_constants_are_changed_once():
+    @device
+    def counted(x, y, count):
+        return x * y * (1 + cuda.atomic.add(count, 0, 1) * 0)
+
+    gradient = nd.grad(counted, argnums=(0, 1))
+
+    @cuda.jit
+    def kernel(x, count, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i], _ = gradient(x[i], 3.0, count)
+
+    count, out = np.zeros(1, np.int64), np.zeros(N)
+    run(kernel, X, count, out)
+    assert count[0] == N and np.all(out == 3.0)
+
+
 def test_tuples_as_constants():
     @device
     def weighted(x, w):
