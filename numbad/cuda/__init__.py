@@ -17,8 +17,8 @@ relatives take them too, and functions for the host as device functions.
 
 `grad`, `value_and_grad`, `jvp` and `vjp` differentiate by numbers and tuples of them there; gradients look like these.
 Other arguments are constants: integers, and arrays, which are changed as by the function (states of random numbers).
-Local arrays, loops, branches, calls of other device functions and of other derivatives may be in it. The cost is that of
-the function for each number, side by side, with no memory for a tape. An exception ends the thread, as without a
+Local arrays, loops, branches, calls of other device functions and of other derivatives may be in it. The cost is that
+of the function for each number, side by side, with no memory for a tape. An exception ends the thread, as without a
 derivative.
 
 Refused are derivatives by arrays, arrays that differentiated numbers pass through, dynamic shared memory, `outputs=`.
