@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
+from numbad.cuda import is_for_gpu
 from numbad.functional import ForwardProduct, Gradient, ReverseProduct
 from numbad.trees import copied
 from numbad.wrapper import derivative_dispatcher, dispatcher_of
@@ -27,7 +28,8 @@ def grad(f: Callable, argnums: Argnums = 0) -> Dispatcher:
     name, or a tuple of them for a tuple of gradients. A gradient has the dtype and shape of the argument. It compiles
     once per argument types (kept on disk if `f` was compiled with `cache=True`, see `differentiate`), can be called
     from Python and from `@njit` code, and can be differentiated again. Inside `@njit`, pass what `f`
-    needs as arguments: Numba refuses a function that uses a variable of its compiled caller.
+    needs as arguments: Numba refuses a function that uses a variable of its compiled caller. Inside `@cuda.jit`, also
+    of a device function, it differentiates by numbers; see `numbad.cuda`.
 
     >>> grad(lambda x: x ** 3)(2.0)
     12.0
@@ -102,17 +104,26 @@ class Pullback:
 
 
 def _gradient(f, argnums, kind: str, with_value: bool) -> Dispatcher:
+    if is_for_gpu(f):
+        from numbad.cuda import functions
+        return functions.gradient(f, argnums, kind)
     primal = dispatcher_of(f, kind)
     positions = argument_positions(f"{kind}({primal.__name__})", "argnums", primal, argnums)
     return derivative_dispatcher(Gradient, primal, positions, isinstance(argnums, tuple), with_value)
 
 
 def _forward_product(f, outputs) -> Dispatcher:
+    if is_for_gpu(f):
+        from numbad.cuda import functions
+        return functions.product(f, "jvp", outputs)
     primal = dispatcher_of(f, "jvp")
     return derivative_dispatcher(ForwardProduct, primal, _output_positions("jvp", primal, outputs))
 
 
 def _reverse_product(f, argnums, outputs) -> Dispatcher:
+    if is_for_gpu(f):
+        from numbad.cuda import functions
+        return functions.product(f, "vjp", outputs, argnums)
     primal = dispatcher_of(f, "vjp")
     positions = None if argnums is None else argument_positions(f"vjp({primal.__name__})", "argnums", primal, argnums)
     return derivative_dispatcher(ReverseProduct, primal, _output_positions("vjp", primal, outputs), positions)

@@ -129,7 +129,8 @@ def _check_shadows(lowered: frontend.Lowered, request: Request, shadows: tuple[i
     """Only numbers and arrays of numbers have shadows that a caller can give."""
     for index in shadows:
         parameter = lowered.parameters[index - 2] if index >= 2 else None
-        if parameter is None or _element(parameter.leaf) is not None or _element(_array_dtype(parameter)) is not None:
+        if parameter is None or element_type(parameter.leaf) is not None \
+                or element_type(_array_dtype(parameter)) is not None:
             continue
         asked = "tangent" if request.mode == "forward" else "gradient"
         raise Unsupported(
@@ -140,7 +141,7 @@ def _check_shadows(lowered: frontend.Lowered, request: Request, shadows: tuple[i
 
 def element_of(parameter: frontend.Parameter) -> Type | None:
     """The LLVM type of a parameter that is a number, or of the elements that it points to; None for all others."""
-    return _element(parameter.leaf if parameter.path[-1:] != ("data",) else _array_dtype(parameter))
+    return element_type(parameter.leaf if parameter.path[-1:] != ("data",) else _array_dtype(parameter))
 
 
 def _array_dtype(parameter: frontend.Parameter) -> types.Type | None:
@@ -150,7 +151,7 @@ def _array_dtype(parameter: frontend.Parameter) -> types.Type | None:
     return getattr(kind, "dtype", None)
 
 
-def _element(kind: types.Type | None) -> Type | None:
+def element_type(kind: types.Type | None) -> Type | None:
     """The LLVM type of a number, None for what is no floating-point number."""
     if isinstance(kind, types.Complex):
         kind = kind.underlying_float

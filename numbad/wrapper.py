@@ -113,6 +113,12 @@ class DerivativeDispatcher(CPUDispatcher):
     def __reduce__(self):
         return derivative_dispatcher, (type(self.plan), self.plan.primal, *self.plan.options)
 
+    @property
+    def _CUDATypingContext__dispatcher(self):
+        """What numba-cuda compiles in the place of a dispatcher for CPUs, and keeps under this name."""
+        from numbad.cuda.functions import of_plan
+        return of_plan(self.plan)
+
     def _compile_for_args(self, *args, **kws):
         compiled = super()._compile_for_args(*args, **kws)
         if is_on("NUMBAD_CHECK") and not _checking.get():

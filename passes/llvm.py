@@ -129,6 +129,17 @@ def with_library(text: str, library: bytes) -> str:
     return str(module)
 
 
+def internalised(text: str, *public: str) -> str:
+    """The text with its functions hidden from other modules, but for those that are public and those that modules may
+    share."""
+    module = _parsed(text)
+    for function in module.functions:
+        is_external = function.linkage is binding.Linkage.external and not function.is_declaration
+        if is_external and function.name not in public:
+            function.linkage = "internal"
+    return str(module)
+
+
 def renamed(text: str, name_of: Callable[[str], str]) -> str:
     """All that other modules see, by other names."""
     module = _parsed(text)

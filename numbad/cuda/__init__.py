@@ -1,4 +1,30 @@
-"""Derivatives of numba-cuda's kernels. Importing this imports no numba-cuda."""
+"""Derivatives of what numba-cuda compiles. Importing this imports no numba-cuda.
+
+Of kernels, launched as they are: `jvp` and `vjp` here. Of device functions, called in kernels: `numbad.grad` and its
+relatives take them too, and functions for the host as device functions.
+
+    @cuda.jit(device=True)
+    def potential(x, y):
+        return math.exp(-x * x) * y
+
+    force = nd.grad(potential)                              # or nd.grad(potential)(x[i], 2.0) in the kernel
+
+    @cuda.jit
+    def kernel(x, out):
+        i = cuda.grid(1)
+        if i < x.size:
+            out[i] = force(x[i], 2.0)
+
+`grad`, `value_and_grad`, `jvp` and `vjp` differentiate by numbers and tuples of them there; gradients look like these.
+Other arguments are constants: integers, and arrays, which are changed as by the function (states of random numbers).
+Local arrays, loops, branches, calls of other device functions and of other derivatives may be in it. The cost is that
+of the function for each number, side by side, with no memory for a tape. An exception ends the thread, as without a
+derivative.
+
+Refused are derivatives by arrays, arrays that differentiated numbers pass through, dynamic shared memory, `outputs=`.
+The derivative is linked as PTX: it is not inlined into the kernel, needs CUDA's libdevice for mathematical functions,
+and numba-cuda cannot keep such a kernel on disk (`cache=True`). A kernel that calls derivatives can be differentiated.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +35,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numbad.cuda.launch import Derivative
 
-__all__ = ["jvp", "vjp"]
+__all__ = ["is_for_gpu", "jvp", "vjp"]
+
+
+def is_for_gpu(function: Any) -> bool:
+    """Whether numba-cuda compiles it: a kernel or a device function."""
+    theirs = sys.modules.get("numba.cuda.dispatcher")               # without it there is none
+    return theirs is not None and isinstance(function, getattr(theirs, "CUDADispatcher", ()))
 
 
 def jvp(kernel: Any) -> Derivative:

@@ -22,6 +22,7 @@ from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from numba.core import config
 
@@ -46,6 +47,7 @@ from numba.core.typing import signature
 from numba.cuda import compiler, dispatcher
 from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.core.compiler_lock import global_compiler_lock
+from numba.cuda.core.errors import NumbaDebugInfoWarning
 from numba.cuda.cudadrv import nvvm
 from numba.cuda.cudadrv.error import CudaDriverError, CudaSupportError
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel, _LaunchConfiguration
@@ -88,23 +90,43 @@ def lower(kernel: CUDADispatcher | Callable, argtypes: tuple[types.Type, ...], d
     if bool(options.get("device")) != device:
         raise Unsupported(f"{user.py_func.__qualname__} is a device function: differentiate it inside a kernel" if
                           options.get("device") else f"{user.py_func.__qualname__} is a kernel and no device function")
+    function_for = getattr(user, "function_for", None)      # of a derivative of ours, which depends on the types
+    function = function_for(tuple(argtypes)) if function_for else user.py_func
     code = user.py_func.__code__
-    with global_compiler_lock, _offline() as capability:
+    # The counter tells numba-cuda that a call of the function within itself is recursion.
+    with global_compiler_lock, _offline() as capability, user._compiling_counter:
         result = compiler.compile_cuda(
-            user.py_func, None if device else types.void, tuple(argtypes), lineinfo=True,
+            function, None if device else types.void, tuple(argtypes), lineinfo=True,
             fastmath=bool(options.get("fastmath")), nvvm_options={}, cc=capability,
             max_registers=options.get("max_registers"))
         for file in options.get("link") or ():
             result.library.add_linking_file(file)
         entry = result.fndesc.llvm_func_name
         if not device:
-            function = result.library.get_function(entry)
-            compiler.kernel_fixup(function, False)
-            nvvm.set_launch_bounds(function, options.get("launch_bounds"))
-        return LoweredKernel(tuple(result.library.llvm_strs), entry, tuple(argtypes),
+            written = result.library.get_function(entry)
+            compiler.kernel_fixup(written, False)
+            nvvm.set_launch_bounds(written, options.get("launch_bounds"))
+        return LoweredKernel((*result.library.llvm_strs, *_derivatives(result.library)), entry, tuple(argtypes),
                              parameters(result, result.signature), result.signature.return_type,
                              user.py_func.__qualname__, code.co_filename, code.co_firstlineno,
                              bool(options.get("fastmath")), result.library, tuple(options.get("extensions") or ()))
+
+
+def called_types(function: CUDADispatcher, argtypes: tuple[types.Type, ...]) -> tuple[types.Type, ...]:
+    """The types for which a device function is compiled when it is called with these: its own, if it declares some."""
+    if function._can_compile:
+        return argtypes
+    template, _, argtypes, _ = function.get_call_template(argtypes, {})
+    found = template(function.typingctx).apply(argtypes, {})
+    if found is None:
+        raise TypeError(f"{function.py_func.__qualname__} has no signature for arguments of types {argtypes}")
+    return tuple(found.args)
+
+
+def _derivatives(library: CUDACodeLibrary) -> list[str]:
+    """The texts of derivatives that a kernel calls (`numbad.cuda.foreign`), each once."""
+    found = (getattr(other, "derivative_text", None) for other in library.linking_libraries)
+    return [text for text in dict.fromkeys(found) if text is not None]
 
 
 def kernel_of(kernel: CUDADispatcher | Callable, what: str) -> CUDADispatcher:
@@ -155,10 +177,12 @@ def _offline() -> Iterator[tuple[int, int]]:
     device = SimpleNamespace(compute_capability=found)
     library = SimpleNamespace(data_layout=nvvm._datalayout, get_ir_version=lambda: (2, 0, 3, 2))
     try:
-        with (_replaced(CUDADispatcher, "compile_device", compile_device),
+        with (catch_warnings(),
+              _replaced(CUDADispatcher, "compile_device", compile_device),
               _replaced(dispatcher, "compile_cuda", with_lines),
               _replaced(dispatcher, "get_current_device", lambda: device),
               _replaced(nvvm, "NVVM", lambda: library)):
+            simplefilter("ignore", NumbaDebugInfoWarning)       # that a lambda has no source: nobody asked for lines
             yield found
     finally:
         for user, overloads in hidden.items():
@@ -231,7 +255,8 @@ def launcher(ptx_for: Callable[[str], str], entry: str, argtypes: tuple[types.Ty
     library = _Library(None, entry, entry_name=entry, max_registers=theirs._max_registers)
     library.ptx_for = ptx_for
     library._llvm_strs, library._finalized = [], True
-    library._linking_files |= theirs._linking_files
+    # Derivatives that the primal calls are in our text.
+    library._linking_files |= {file for file in theirs._linking_files if not getattr(file, "is_derivative", False)}
     library._setup_functions += theirs._setup_functions
     library._teardown_functions += theirs._teardown_functions
     library.referenced_objects.update(theirs.referenced_objects)
