@@ -62,13 +62,12 @@ class Options:
     accumulate: bool = True
     separate: bool = True
     rerun: bool = True
-    arrays: bool = True
     ranges: bool = True
     tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
 
     def for_many_threads(self) -> Options:
         """Only what does not rest on one thread alone: between two of its accesses to memory, others may have been
-        there. Nor do arrays for each loop help where the words of all threads lie beside each other anyway."""
+        there."""
         kept = ("repeat_loads", "weigh", "count_trips", "ranges", "tape_limit")
         return Options(**{f.name: getattr(self, f.name) if f.name in kept else False for f in fields(self)})
 
@@ -90,7 +89,8 @@ class Plan:
         if len(facts.returns(function, split)) > 1:
             self.stored[Edge(None)] = None
         self.conditions: dict[Block, Condition] = {}
-        self.layout = Layout(function, self.loops, self.laws if options.arrays else {},
+        # Arrays for a loop do not help where the words of all threads lie beside each other anyway.
+        self.layout = Layout(function, self.loops, {} if facts.target.many_threads else self.laws,
                              Variation(facts, function) if options.share else None)
         self._held = Held(facts, function) if options.hold and not split else None
         self._read_again: dict[Item, list[Call]] = {}  # the objects to hold for that
