@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,3 +191,14 @@ def test_report():
 def test_host_arrays_are_refused_by_the_gpu():
     with pytest.raises(TypeError, match="cuda.to_device"):
         nd.cuda.vjp(scaled)[1, 32](nd.Dup(ones(), ones()), nd.Const(1.0), nd.Dup(ones(), ones()))
+
+
+def test_the_kernel_of_the_readme():
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").partition("## CUDA kernels")[2]
+    names: dict = {}
+    exec(compile(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], "README.md", "exec"), names)
+    u, dout = np.random.default_rng(1).normal(size=(2, 512))
+    du, dk, seeds, k = np.zeros(512), np.zeros(1), dout.copy(), 0.1
+    vjp(names["step"])[2, 256](nd.Dup(u, du), nd.Dup(k, dk), nd.Dup(np.zeros(512), dout))
+    np.testing.assert_allclose(du, seeds + k * (np.roll(seeds, 1) - 2 * seeds + np.roll(seeds, -1)))
+    np.testing.assert_allclose(dk, [seeds @ (np.roll(u, 1) - 2 * u + np.roll(u, -1))])
