@@ -196,7 +196,7 @@ def test_host_arrays_are_refused_by_the_gpu():
 def test_the_kernel_of_the_readme():
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").partition("## CUDA kernels")[2]
     names: dict = {}
-    exec(compile(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], "README.md", "exec"), names)
+    exec(compile(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], "<README>", "exec"), names)
     u, dout = np.random.default_rng(1).normal(size=(2, 512))
     du, dk, seeds, k = np.zeros(512), np.zeros(1), dout.copy(), 0.1
     vjp(names["step"])[2, 256](nd.Dup(u, du), nd.Dup(k, dk), nd.Dup(np.zeros(512), dout))
