@@ -48,7 +48,7 @@ def state_read_by_two_loops(u, steps):
         for i in range(len(a)):
             w[i] = total * np.sin(a[i]) + a[i]
         for i in range(len(a)):
-            a[i] = 0.5 * w[i] * w[i]
+            a[i] = 0.1 * np.sin(w[i]) * w[i]
     return np.sum(a)
 
 
