@@ -63,6 +63,10 @@ ROWS = (
 )
 
 
+DAILY = {name for r in ROWS for name in r.names[:2]}
+"""Kernels of the pool that are tested in the default run; the others are marked slow."""
+
+
 def table() -> str:
     return "\n".join(["| | |", "| --- | --- |", *(f"| {r.what} | {r.status} |" for r in ROWS)])
 

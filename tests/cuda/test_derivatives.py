@@ -10,7 +10,7 @@ from cuda.agreement import check_derivatives, check_refused, derivative_of
 from cuda.emulator import available
 from cuda.machines import on_gpu
 from cuda.pool import POOL, REFUSED
-from cuda.support_table import ROWS, in_readme, table
+from cuda.support_table import DAILY, ROWS, in_readme, table
 from numba import cuda as gpu
 
 import numbad as nd
@@ -19,7 +19,6 @@ from numbad.cuda import numba_cuda
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 
 
-DAILY = {name for row in ROWS for name in row.names[:2]}
 pool = pytest.mark.parametrize("name", [
     name if name in DAILY else pytest.param(name, marks=pytest.mark.slow) for name in POOL])
 

@@ -13,7 +13,8 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
 from cuda.emulator import EmulatedKernel, Race, available, flatten  # noqa: E402
 from cuda.lowering import lowered  # noqa: E402
-from cuda.pool import POOL, REFUSED, Kernel, copied  # noqa: E402
+from cuda.pool import POOL, REFUSED, Kernel, copied
+from cuda.support_table import DAILY  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 
@@ -41,7 +42,8 @@ def check(kernel: Kernel, level: int, order: str, seed: int) -> None:
         assert np.allclose(got, known, rtol=kernel.precision, atol=kernel.precision), kernel.name
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", [
+    name if name in DAILY else pytest.param(name, marks=pytest.mark.slow) for name in KERNELS])
 def test_kernel_agrees_with_numpy(name: str) -> None:
     for seed, order in enumerate(("forward", "reverse", "random")):
         check(KERNELS[name], 2, order, seed)

@@ -26,6 +26,7 @@ from numbad.passes.rules.targets import target_of
 from numbad.passes.text import ptx_name
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120")
+DAILY = ("sm_75", "sm_90", "sm_120")
 WITH_LIBDEVICE = ("loopy", "single")
 
 
@@ -63,7 +64,8 @@ kernels = pytest.mark.parametrize("name", [
 
 
 @kernels
-@pytest.mark.parametrize("sm", ARCHITECTURES)
+@pytest.mark.parametrize("sm", [
+    sm if sm in DAILY else pytest.param(sm, marks=pytest.mark.slow) for sm in ARCHITECTURES])
 def test_every_kernel_for_every_architecture(name, sm, tmp_path):
     code = assembly(name, sm)
     assert f".target {sm}" in code and f".visible .entry {ready(name)[0].entry}(" in code

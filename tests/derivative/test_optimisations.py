@@ -198,6 +198,7 @@ def test_guards_that_cannot_matter(name: str) -> None:
     check_equal(name, replace(STORE_ALL, ranges=True))
 
 
+@pytest.mark.slow
 def test_switches_change_derivatives() -> None:
     """Else the tests above compare equal programs."""
     names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate", "european_option",
