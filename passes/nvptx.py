@@ -49,8 +49,12 @@ def machine(sm: str) -> llvm.Machine:
 def prepared(modules: Sequence[str], entry: str, sm: str = "sm_80") -> str:
     target = machine(sm)
     text = kernel_calls(spelled_out(without_used_list(llvm.link(*modules, machine=target))))
-    text = with_subtractions(with_attributes(relaxed(text), _attributes, of_assembly="convergent"))
-    return preparation.prepared(text, entry, target)
+    return preparation.prepared(with_subtractions(attributed(text)), entry, target)
+
+
+def attributed(text: str) -> str:
+    """The text with what LLVM must know of functions and atomic operations before any of its passes runs."""
+    return with_attributes(relaxed(text), _attributes, of_assembly="convergent")
 
 
 def assembly(text: str, sm: str, libdevice: bytes | None = None, fma: bool = True, fastmath: bool = False,

@@ -57,7 +57,7 @@ def test_other_levels_of_optimisation(name: str, level: int) -> None:
 
 
 BARRIER = re.compile(r"^ +(?:tail )?call void @llvm\.nvvm\.bar\S+\(.*\n", re.M)
-ATOMIC = re.compile(r"^ +(%\S+) = atomicrmw (f?add) ptr (.+), (\w+) (\S+) \w+, align.*\n", re.M)
+ATOMIC = re.compile(r"^ +(%\S+) = atomicrmw (f?add) ptr (.+), (\w+) (\S+)(?: sync\S+)? \w+, align.*\n", re.M)
 
 
 def plain(atomic: re.Match) -> str:

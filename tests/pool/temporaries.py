@@ -159,7 +159,7 @@ def all_written_to_one_place(x, steps):
 @entry(args=lambda rng: (rng.normal(size=5), 3))
 def swapped_between_two_loops(x, steps):
     """The second loop reads the other buffer, which has the numbers of the step before."""
-    a, b = x.copy(), 0.5 * x
+    a, b = x.copy(), x[::-1].copy()
     total = 0.0
     for _ in range(steps):
         for i in range(len(x)):
