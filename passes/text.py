@@ -295,6 +295,11 @@ def fields(node: str) -> dict[str, str]:
     return {key: quoted or plain for key, quoted, plain in _FIELD.findall(node)}
 
 
+def quoted_attributes(text: str) -> list[tuple[str, str]]:
+    """The names and values of attributes like `"nvvm.maxntid"="128"`."""
+    return re.findall(r'"([^"]*)"="([^"]*)"', text)
+
+
 def debug_location(tail: str) -> str | None:
     """The reference behind `!dbg`."""
     found = re.search(r"!dbg (![0-9]+)", tail)

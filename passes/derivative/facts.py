@@ -20,6 +20,7 @@ from numbad.passes.ir.values import Argument, Value
 from numbad.passes.retyping import retype_copies
 from numbad.passes.rules.symbols import classify
 from numbad.passes.rules.targets import Target, target_of
+from numbad.passes.text import quoted_attributes
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ class Facts:
     def entry_head(self) -> str:
         """The head of the entry's derivative."""
         return " ".join(word for word in self.entry.head.split() if word in self.target.conventions)
+
+    @property
+    def entry_tail(self) -> str:
+        """What stands behind the parameters of the entry's derivative."""
+        words = self.entry.tail.split()
+        texts = [self.entry.tail, *(self.module.attributes.get(word, "") for word in words)]
+        return " ".join(f'"{name}"="{value}"' for text in texts for name, value in quoted_attributes(text)
+                        if name in self.target.launch)
 
     def is_seen_by_others(self, pointer: Value) -> bool:
         """Other threads may be at the memory at the same time: all that does not lie on the thread's own stack."""

@@ -57,6 +57,7 @@ def _declare(facts: Facts, function: Function, name: str) -> Function:
         result = StructType((result, *[result] * width))
     head = facts.entry_head if function is facts.entry else "internal"
     derivative = new_function(facts, name, FunctionType(result, tuple(types)), names, head)
+    derivative.tail = facts.entry_tail if function is facts.entry else ""
     derivative.name_values()
     return derivative
 

@@ -143,6 +143,7 @@ def _write_combined(facts: Facts, name: str, plan: Plan, augmented: dict[Functio
     if not returns_status(entry) and entry.signature.result != VOID:
         raise refuse("unsupported", "the entry does not follow the status convention")
     function = new_function(facts, name, FunctionType(entry.signature.result, tuple(types)), names, facts.entry_head)
+    function.tail = facts.entry_tail
     function.name_values()
     forward = ForwardSweep(facts, entry, function, plan, False, augmented)
     forward.write()

@@ -20,6 +20,7 @@ class Target:
                     others at any time, and what is added to it has to be added atomically
     shared_space    the address space of memory that the threads of a block share
     conventions     words at the head of a definition that its derivative needs too
+    launch          attributes of a definition that say how it may be launched: its derivative has the same
     separator       between the parts of the names of derivatives: assemblers differ in what a name may hold
     """
 
@@ -27,11 +28,12 @@ class Target:
     many_threads: bool
     shared_space: int | None
     conventions: frozenset[str]
+    launch: frozenset[str]
     separator: str
 
 
-HOST = Target("libm", False, None, frozenset(), ".")
-NVPTX = Target("libdevice", True, 3, frozenset(["ptx_kernel"]), "_")
+HOST = Target("libm", False, None, frozenset(), frozenset(), ".")
+NVPTX = Target("libdevice", True, 3, frozenset(["ptx_kernel"]), frozenset(["nvvm.maxntid", "nvvm.minctasm"]), "_")
 
 
 def target_of(module: Module) -> Target:

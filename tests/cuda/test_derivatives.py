@@ -12,9 +12,12 @@ from cuda.machines import on_gpu
 from cuda.pool import POOL, REFUSED
 from cuda.support_table import DAILY, ROWS, in_readme, table
 from numba import cuda as gpu
+from numba import float64
 
 import numbad as nd
 from numbad.cuda import numba_cuda
+from numbad.cuda.derive import derive
+from numbad.request import Request
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 
@@ -58,3 +61,19 @@ def test_ptx(name):
         except nd.Unsupported as error:
             pytest.skip(str(error).partition(":")[0])  # libdevice is missing
         assert f".visible .entry {found.symbol}(" in code
+
+
+@gpu.jit(launch_bounds=(128, 2))
+def bounded(x, out):
+    i = gpu.grid(1)
+    if i < x.size:
+        out[i] = x[i] * x[i]
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_launch_bounds(mode):
+    """Else a derivative could need more registers than a block of the promised size has."""
+    array = float64[::1]
+    found = derive(bounded, (array, array), Request(mode, (True, True)))
+    code = numba_cuda.ptx(found.text, "sm_90")
+    assert ".maxntid 128" in code and ".minnctapersm 2" in code
