@@ -15,6 +15,7 @@ class Request:
     width       tangents at once (forward mode)
     seeded      reverse: seeds are added into the shadow of the result between the sweeps by `@<symbol>.seed`
                 (for results that hold arrays); otherwise the caller puts seeds into the shadow of the return slot
+    in_a_row    a kernel that is launched in one dimension
     disjoint    no array argument that is written overlaps another one (the functional layer checks that)
     """
 
@@ -23,3 +24,4 @@ class Request:
     width: int = 1
     seeded: bool = False
     disjoint: bool = True
+    in_a_row: bool = False

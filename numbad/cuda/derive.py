@@ -181,4 +181,5 @@ def _task(lowered: numba_cuda.LoweredKernel, request: Request, entry: str, first
             contents.append((index, element))
         if request.active[parameter.argument]:
             active.add(index)
-    return Task(entry, request.mode, frozenset(active), tuple(contents), width=request.width)
+    return Task(entry, request.mode, frozenset(active), tuple(contents), width=request.width,
+                in_a_row=request.in_a_row)

@@ -129,7 +129,8 @@ class _Call:
     @cached_property
     def derived(self) -> KernelDerivative:
         active = tuple(isinstance(argument, Dup) for argument in self.arguments)
-        return derive(self.launch.derivative.kernel, self.types, Request(self.mode, active))
+        in_a_row = self.mode == "reverse" and is_in_a_row(self.launch.grid) and is_in_a_row(self.launch.block)
+        return derive(self.launch.derivative.kernel, self.types, Request(self.mode, active, in_a_row=in_a_row))
 
     @property
     def configuration(self) -> tuple:
@@ -273,6 +274,11 @@ def at(value: Any, path: Sequence[int]) -> Any:
             return None
         value = value[index]
     return value
+
+
+def is_in_a_row(dimensions: int | tuple[int, ...]) -> bool:
+    """All but the first dimension are 1."""
+    return not isinstance(dimensions, tuple) or all(length == 1 for length in dimensions[1:])
 
 
 def count(dimensions: int | tuple[int, ...]) -> int:

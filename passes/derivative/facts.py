@@ -10,6 +10,7 @@ from numbad.passes.analysis.dominators import Dominators, Postdominators
 from numbad.passes.analysis.loops import Irreducible, Loops
 from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_pointer
 from numbad.passes.analysis.outcomes import caught, live_blocks, returns, returns_status
+from numbad.passes.analysis.own_places import own_nodes
 from numbad.passes.analysis.ranges import Ranges
 from numbad.passes.canonical import canonicalise
 from numbad.passes.diagnostics import refuse
@@ -35,6 +36,7 @@ class Task:
     width      tangents at once (forward)
     seeded     reverse: call `@numbad.seed(result slot, its shadow, seeds)` between the sweeps; one more parameter
     disjoint   arguments that are written overlap no other argument
+    in_a_row   a kernel: it is launched in one dimension
     """
 
     entry: str
@@ -45,6 +47,7 @@ class Task:
     width: int = 1
     seeded: bool = False
     disjoint: bool = True
+    in_a_row: bool = False
 
 
 @dataclass
@@ -83,9 +86,16 @@ class Facts:
                         if name in self.target.launch)
 
     def is_seen_by_others(self, pointer: Value) -> bool:
-        """Other threads may be at the memory at the same time: all that does not lie on the thread's own stack."""
-        roots = self.memory.node(pointer).roots
-        return self.target.many_threads and not all(isinstance(root, Alloca) for root in roots)
+        """Other threads may be there at the same time: not on the thread's own stack, nor at places of its own."""
+        node = self.memory.node(pointer)
+        on_stack = all(isinstance(root, Alloca) for root in node.roots)
+        return self.target.many_threads and not on_stack and node not in self._own_nodes
+
+    @cached_property
+    def _own_nodes(self) -> set[Node]:
+        if not self.task.in_a_row or self.functions != [self.entry]:
+            return set()
+        return own_nodes(self.entry, self.loops[self.entry], self.memory)
 
     @property
     def has_active_memory(self) -> bool:
