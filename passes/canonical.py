@@ -35,7 +35,7 @@ from numbad.passes.ir.types import (
     StructType,
     Type,
 )
-from numbad.passes.ir.values import ConstantInt, ConstantText, Value, integer, undefined
+from numbad.passes.ir.values import ConstantExpression, ConstantInt, ConstantText, Value, integer, undefined
 from numbad.passes.rules import memory as effects
 
 
@@ -84,8 +84,8 @@ def give_bases(function: Function) -> None:
     for instruction in [i for i in function.instructions if i.opcode == "inttoptr"]:
         address = instruction.operands[0]
         bases = list(_bases(address))
-        if len(bases) != 1 or not instruction.type.is_pointer:
-            continue
+        if len(bases) != 1 or _pointers(address) != set(bases) or not instruction.type.is_pointer:
+            continue  # a difference of pointers leads from one object to another
         assert instruction.block is not None
         builder = Builder(instruction.block, instruction)
         builder.location = instruction.metadata.get("dbg")
@@ -105,6 +105,26 @@ def _bases(address: Value) -> Iterator[Instruction]:
     elif isinstance(address, Instruction) and address.opcode == "add":
         for operand in address.operands:
             yield from _bases(operand)
+
+
+def _pointers(address: Value) -> set[Value]:
+    """All pointers that an integer is computed from."""
+    found: set[Value] = set()
+    work, seen = [address], {address}
+    while work:
+        value = work.pop()
+        if isinstance(value, ConstantExpression):
+            found.add(value)  # may be one
+        if not isinstance(value, Instruction) or isinstance(value, (Load, Call)):
+            continue
+        if value.opcode == "ptrtoint":
+            found.add(value)
+            continue
+        for operand in value.operands:
+            if operand not in seen:
+                seen.add(operand)
+                work.append(operand)
+    return found
 
 
 def _leaves(type: Type, path: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:

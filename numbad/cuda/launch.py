@@ -231,7 +231,7 @@ class _Call:
         if tape.follows_data:
             return self.measured()
         numbers = tuple(self.numbers(self.values))
-        key = self.derived.symbol, self.launch.grid, self.launch.block, numbers
+        key = self.derived.symbol, self.launch.grid, self.launch.block, self.launch.shared, numbers
         known = self.launch.derivative.words
         if key not in known:
             known[key] = self.measured()

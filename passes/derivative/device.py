@@ -22,6 +22,7 @@ The tape is six words on the thread's stack, which LLVM turns into registers.
 from __future__ import annotations
 
 from numbad.passes.ir.function import Module
+from numbad.passes.rules.targets import NVPTX
 
 _POSITION = """
 declare i32 @llvm.nvvm.read.ptx.sreg.tid.x()
@@ -349,7 +350,9 @@ def texts(module: Module, width: int) -> list[str]:
     declared = [name for name, f in module.functions.items() if f.is_declaration]
     shared = any(name.startswith("numbad.shared.") for name in declared)
     tape = any(name.startswith("numbad.tape.") for name in declared)
-    parts = width + 1 if "numbad.shared.part" in declared else 1
+    # The launch of a kernel's derivative always brings room for the shadows; a device function is in others' launches.
+    is_kernel = any(NVPTX.conventions & set(f.head.split()) for f in module.functions.values())
+    parts = width + 1 if is_kernel else 1
     text = (_SHARED.format(parts=parts) if shared else "") + (_TAPE if tape else "")
     return ([_POSITION + text] if text else []) + _shuffles(declared)
 

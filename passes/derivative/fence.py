@@ -65,7 +65,7 @@ class _Examiner:
         elif i.opcode == "bitcast" and self.active(i):
             raise self.refusal("unsupported", "a floating-point number that is taken for one of another type",
                                "use a conversion that keeps the value")
-        elif isinstance(i, AtomicRMW) and self.facts.activity.is_active_memory(i.pointer):
+        elif isinstance(i, AtomicRMW) and self.shadowed(i.pointer):
             self.atomic(i)
 
     def shuffle(self, i: Call) -> None:
@@ -75,7 +75,7 @@ class _Examiner:
                                "use shfl_up_sync, shfl_down_sync or shfl_xor_sync, or shared memory")
 
     def atomic(self, i: AtomicRMW) -> None:
-        if i.operation not in ("fadd", "fsub"):
+        if i.operation not in ("fadd", "fsub") or not self.facts.activity.is_active_memory(i.pointer):
             raise self.refusal("unsupported", f"an atomic operation ({i.operation}) on memory that is differentiated",
                                "only atomic additions and subtractions of floating-point numbers have a derivative")
         if i.users:

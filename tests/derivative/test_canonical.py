@@ -221,3 +221,33 @@ define i32 @f(ptr %result, ptr %error, i64 %n, double %x) {
 """)
     calls = [i.callee_name for i in module.functions["f"].instructions if i.opcode == "call"]  # type: ignore[attr-defined]
     assert calls == ["somebody"]
+
+
+ADDRESS = """
+define double @f(ptr %p, ptr %q, i64 %x) {{
+  %a = ptrtoint ptr %p to i64
+  %b = ptrtoint ptr %q to i64
+  {0}
+  %place = inttoptr i64 %sum to ptr
+  %y = load double, ptr %place
+  ret double %y
+}}
+"""
+
+
+@pytest.mark.parametrize("sums, base", [
+    ("%sum = add i64 %a, %x", "%p"),
+    ("%twice = mul i64 %x, 16\n  %first = add i64 %twice, %a\n  %sum = add i64 %first, 8", "%p"),
+    ("%apart = sub i64 %b, %a\n  %sum = add i64 %a, %apart", None),  # that is q
+    ("%both = add i64 %a, %b\n  %sum = add i64 %both, %x", None),
+    ("%back = mul i64 %b, -1\n  %sum = add i64 %a, %back", None),
+    ("%sum = add i64 %x, 8", None),
+])
+def test_addresses_that_are_computed_as_integers(sums: str, base: str | None) -> None:
+    """They belong to the one pointer that they are made of; a difference of pointers leads elsewhere."""
+    module = parse(ADDRESS.format(sums))
+    canonicalise(module.functions["f"])
+    text = print_module(module)
+    assert not verify(module)
+    assert ("inttoptr" in text) == (base is None)
+    assert base is None or f"getelementptr i8, ptr {base}, i64" in text

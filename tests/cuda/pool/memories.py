@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from cuda.pool.entry import entry
-from numba import cuda, float32, float64
+from numba import cuda, float32, float64, int64
 
 N = 100
 BLOCK = 32
@@ -266,3 +266,22 @@ def softmax(x, out):
 def _(x, out):
     e = np.exp(x - x.max(1, keepdims=True))
     out[:] = e / e.sum(1, keepdims=True)
+
+
+@entry(grid=2, block=32, shared=32 * 8, active=(0, 1),
+       arguments=lambda rng: (rng.normal(size=64), np.zeros(64)))
+def size_of_dynamic_memory(x, out):
+    """Only integers are shared: nothing there has a shadow, and the size is that of the kernel all the same."""
+    s = cuda.shared.array(0, int64)
+    i, t = cuda.grid(1), cuda.threadIdx.x
+    s[t] = t
+    cuda.syncthreads()
+    total = 0.0
+    for k in range(s.size):
+        total += s[k] * x[i] * x[i]
+    out[i] = total
+
+
+@size_of_dynamic_memory.numpy
+def _(x, out):
+    out[:] = 31 * 16 * x * x
