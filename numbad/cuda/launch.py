@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -79,14 +80,22 @@ class Derivative:
             raise ValueError(f"{self.name}: a kernel is launched with [grid, block], [grid, block, stream] or "
                              "[grid, block, stream, sharedmem]")
         grid, block, stream, shared = (*configuration, 0, 0)[:4]
-        return Launch(self, grid, block, stream, shared)
+        return Launch(self, self._dimensions(grid), self._dimensions(block), stream, shared)
+
+    def _dimensions(self, given: Any) -> tuple[int, ...]:
+        """One to three lengths, however they are given."""
+        found = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+        if not 1 <= len(found) <= 3 or not all(hasattr(length, "__index__") for length in found):
+            raise TypeError(f"{self.name}: the grid and its blocks have one to three dimensions, whole numbers, and "
+                            f"not {given!r}")
+        return tuple(map(int, found))
 
 
 @dataclass(frozen=True)
 class Launch:
     derivative: Derivative
-    grid: int | tuple[int, ...]
-    block: int | tuple[int, ...]
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
     stream: Any
     shared: int
 
@@ -129,7 +138,8 @@ class _Call:
     @cached_property
     def derived(self) -> KernelDerivative:
         active = tuple(isinstance(argument, Dup) for argument in self.arguments)
-        in_a_row = self.mode == "reverse" and is_in_a_row(self.launch.grid) and is_in_a_row(self.launch.block)
+        others = (*self.launch.grid[1:], *self.launch.block[1:])
+        in_a_row = self.mode == "reverse" and all(length == 1 for length in others)
         return derive(self.launch.derivative.kernel, self.types, Request(self.mode, active, in_a_row=in_a_row))
 
     @property
@@ -209,7 +219,7 @@ class _Call:
 
     def run_with_tape(self, tape: TapeSize) -> None:
         words = self.words(tape)
-        threads = count(self.launch.grid) * count(self.launch.block)
+        threads = prod((*self.launch.grid, *self.launch.block))
         bytes = 8 * words * threads
         size = f"{bytes:,} bytes: {8 * words:,} for each of {threads:,} threads"
         if bytes > MAX_TAPE:
@@ -274,16 +284,3 @@ def at(value: Any, path: Sequence[int]) -> Any:
             return None
         value = value[index]
     return value
-
-
-def is_in_a_row(dimensions: int | tuple[int, ...]) -> bool:
-    """All but the first dimension are 1."""
-    return not isinstance(dimensions, tuple) or all(length == 1 for length in dimensions[1:])
-
-
-def count(dimensions: int | tuple[int, ...]) -> int:
-    """How many blocks or threads."""
-    total = 1
-    for length in dimensions if isinstance(dimensions, tuple) else (dimensions,):
-        total *= length
-    return total

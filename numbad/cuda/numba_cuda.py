@@ -1,5 +1,5 @@
-"""What numbad knows of numba-cuda's insides: how it compiles and launches kernels. How it types and links calls of device
-functions stands in `functions` and `foreign`; tests pin every private name.
+"""What numbad knows of numba-cuda's insides: how it compiles and launches kernels. How it types and links calls of
+device functions stands in `functions` and `foreign`; tests pin every private name.
 
 Given   a `@cuda.jit` dispatcher and the Numba types of its arguments.
 Gives   `lower`: the LLVM texts of the kernel and of everything that it calls, before any LLVM pass, with what is needed

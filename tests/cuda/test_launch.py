@@ -157,6 +157,8 @@ WRONG = {
     "odd shared memory": (lambda: call(vjp(scaled), nd.Dup(ones(), ones()), nd.Const(1.0), nd.Dup(ones(), ones()),
                                        shared=6), ValueError, "6 bytes of shared memory; a multiple of 4"),
     "no configuration": (lambda: vjp(scaled)[2], ValueError, r"a kernel is launched with \[grid, block\]"),
+    "four dimensions": (lambda: vjp(scaled)[(1, 1, 1, 1), 32], TypeError, "the grid and its blocks have one to three"),
+    "half a thread": (lambda: vjp(scaled)[1, 0.5], TypeError, "whole numbers, and not 0.5"),
     "no kernel": (lambda: nd.cuda.vjp(3), TypeError, "cuda.vjp: 3 is no @cuda.jit kernel"),
     "options": (lambda: nd.differentiate(scaled, fastmath=True), TypeError, "options of a kernel are given to cuda.jit"),
     "device function": (lambda: call(vjp(cuda.jit(device=True)(lambda x: x)), nd.Dup(1.0, ones(1))), nd.Unsupported,
@@ -202,3 +204,18 @@ def test_the_kernel_of_the_readme():
     vjp(names["step"])[2, 256](nd.Dup(u, du), nd.Dup(k, dk), nd.Dup(np.zeros(512), dout))
     np.testing.assert_allclose(du, seeds + k * (np.roll(seeds, 1) - 2 * seeds + np.roll(seeds, -1)))
     np.testing.assert_allclose(dk, [seeds @ (np.roll(u, 1) - 2 * u + np.roll(u, -1))])
+
+
+@cuda.jit
+def first_dimension_only(x, out):
+    i = cuda.grid(1)
+    if i < x.size:
+        cuda.atomic.add(out, i, x[i] * x[i])
+
+
+@pytest.mark.parametrize("block", [(32, 2), [32, 2], (np.int64(32), np.int32(2)), [np.int64(32), 2, 1]])
+def test_threads_of_the_second_dimension_share_places(block):
+    """Whatever a launch writes its dimensions as: additions there must be atomic."""
+    x, dx = np.linspace(1, 2, 32), np.zeros(32)
+    vjp(first_dimension_only)[1, block](nd.Dup(x, dx), nd.Dup(np.zeros(32), np.ones(32)))
+    np.testing.assert_allclose(dx, 4 * x)
