@@ -19,7 +19,7 @@ from functools import cache
 import llvmlite.binding as binding
 
 from numbad.passes.text import declaration, definitions, lines_only, without_unused_commons
-from numbad.passes.unroll import mark, unmark
+from numbad.passes.unroll import FEW, MANY, mark, unmark
 
 INLINE_BUDGET = 1000
 """LLVM's inline cost up to which a call is inlined during preparation. LLVM's own limit is 225, but a call that stays
@@ -77,7 +77,7 @@ def prepare(text: str, entry: str, *, keep: tuple[str, ...] = (), external: tupl
     # LLVM threads no jumps for a GPU, whose loops need it like all others; it knows better than to copy a barrier.
     _run(module, host() if machine.triple else machine, *rounds[0])
     for passes in rounds[1:]:
-        module = _parsed(mark(between(str(module))))
+        module = _parsed(mark(between(str(module)), MANY if machine.triple else FEW))
         _run(module, machine, *passes)
     if any(function.name in taken and function.name.startswith(keep) for function in module.functions):
         module.link_in(_kept(text, keep, external, machine))

@@ -2,7 +2,7 @@
 
 Given   the LLVM texts of one kernel (or device function) and of all that it calls, and its name.
 Gives   `prepared`: one text as `preparation.prepared` gives it for a CPU, for NVIDIA's GPUs: only the entry is
-        external, calls of libdevice (`__nv_sin`) are still calls.
+        external, calls of libdevice (`__nv_sin`) are still calls, products that are added are fused.
 Given   LLVM text of kernels, like the engine's.
 Gives   `assembly`: PTX. What is external keeps its name but for characters that PTX does not allow (`ptx_name`).
 Unsure  raises `llvm.InvalidIR`.
@@ -21,13 +21,13 @@ from numbad.passes import llvm, preparation, warp
 from numbad.passes.atomics import PREFIX as ATOMIC
 from numbad.passes.atomics import with_bodies, with_subtractions
 from numbad.passes.device_symbols import check_callable
+from numbad.passes.fuse import fused
 from numbad.passes.kernel_calls import kernel_calls
 from numbad.passes.libdevice import PREFIX as LIBDEVICE
 from numbad.passes.libdevice import with_libdevice
 from numbad.passes.spelled_out import spelled_out
 from numbad.passes.text import (
     approximate,
-    contracted,
     ptx_name,
     relaxed,
     with_attributes,
@@ -49,7 +49,7 @@ def machine(sm: str) -> llvm.Machine:
 def prepared(modules: Sequence[str], entry: str, sm: str = "sm_80") -> str:
     target = machine(sm)
     text = kernel_calls(spelled_out(without_used_list(llvm.link(*modules, machine=target))))
-    return preparation.prepared(with_subtractions(attributed(text)), entry, target)
+    return fused(preparation.prepared(with_subtractions(attributed(text)), entry, target))
 
 
 def attributed(text: str) -> str:
@@ -57,12 +57,11 @@ def attributed(text: str) -> str:
     return with_attributes(relaxed(text), _attributes, of_assembly="convergent")
 
 
-def assembly(text: str, sm: str, libdevice: bytes | None = None, fma: bool = True, fastmath: bool = False,
+def assembly(text: str, sm: str, libdevice: bytes | None = None, fastmath: bool = False,
              linked: Collection[str] = ()) -> str:
     """The PTX of all that the text defines.
 
     libdevice   the bitcode of CUDA's mathematical functions, needed where `__nv_*` are called
-    fma         fuse multiplications with additions, as numba-cuda does
     fastmath    as numba-cuda's: in single precision approximate quotients and roots, tiny numbers 0
     linked      names that files define which are linked later
     """
@@ -74,9 +73,7 @@ def assembly(text: str, sm: str, libdevice: bytes | None = None, fma: bool = Tru
     text = with_attributes(text, _attributes, of_assembly="convergent")
     if fastmath:
         text = approximate(with_attributes(text, lambda name, takes_pointer: _FLUSH))
-    if fma or fastmath:
-        text = contracted(text)
-    return llvm.assembly(llvm.optimise(llvm.renamed(text, ptx_name), machine=target), target)
+    return llvm.assembly(llvm.optimise(llvm.renamed(fused(text), ptx_name), machine=target), target)
 
 
 _FLUSH = '"denormal-fp-math-f32"="preserve-sign,preserve-sign"'

@@ -240,11 +240,6 @@ def relaxed(text: str) -> str:
                   r'\1 syncscope("device") monotonic', text, flags=re.M)
 
 
-def contracted(text: str) -> str:
-    """Multiplications and additions that the back end may fuse."""
-    return re.sub(r"^( +%\S+ = (?:fadd|fsub|fmul) )", r"\1contract ", text, flags=re.M)
-
-
 _DIVISION = r"fdiv (?=(?:\w+ )*float )"
 _ROOT = r"(?:tail )?call (?=(?:\w+ )*float @llvm\.sqrt\.f32\()"
 

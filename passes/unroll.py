@@ -18,6 +18,7 @@ exit test. Other loops are left alone because every copy of their bodies would b
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 
 from numbad.passes.text import (
     COUNTER,
@@ -33,16 +34,28 @@ from numbad.passes.text import (
     step_of,
 )
 
-TRIPS = 8
-"""Iterations up to which a loop is unrolled."""
-BUDGET = 400
-"""Instructions up to which the unrolled loop may grow, counted before simplification."""
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    trips   iterations up to which a loop is unrolled
+    size    instructions up to which the unrolled loop may grow, counted before simplification
+    """
+
+    trips: int
+    size: int
+
+
+FEW = Limits(8, 400)
+MANY = Limits(32, 1600)
+"""For GPUs: what a thread does not index stays in its registers, and memory is the slowest thing there."""
+
 
 _TESTS = {"eq": operator.eq, "ne": operator.ne, "slt": operator.lt, "sle": operator.le, "sgt": operator.gt,
           "sge": operator.ge, "ult": operator.lt, "ule": operator.le, "ugt": operator.gt, "uge": operator.ge}
 
 
-def mark(text: str) -> str:
+def mark(text: str, limits: Limits = FEW) -> str:
     """Mark the loops for LLVM's unrolling pass."""
     text = unmark(text)
     number = first_free_node(text)
@@ -50,7 +63,7 @@ def mark(text: str) -> str:
     nodes = [f'!{unroll} = !{{!"llvm.loop.unroll.full"}}\n', f'!{keep} = !{{!"llvm.loop.unroll.disable"}}\n']
     pieces, start = [], 0
     for definition in definitions(text):
-        for end, is_tiny in sorted(_loops(definition.text)):
+        for end, is_tiny in sorted(_loops(definition.text, limits)):
             node = number + len(nodes)
             nodes.append(f"!{node} = distinct !{{!{node}, !{unroll if is_tiny else keep}}}\n")
             pieces += [text[start:definition.start + end], f", !llvm.loop !{node}"]
@@ -62,20 +75,20 @@ def unmark(text: str) -> str:
     return LOOP_MARK.sub("", text)
 
 
-def _loops(function: str) -> list[tuple[int, bool]]:
+def _loops(function: str, limits: Limits) -> list[tuple[int, bool]]:
     """For every loop, where its latch ends, and whether the loop is to be unrolled."""
     blocks = blocks_of(function)
     edges = _back_edges(blocks)
     counted = []
     for latch, header in edges:
-        trips = _trips(blocks[header], blocks[latch])
+        trips = _trips(blocks[header], blocks[latch], limits.trips)
         body = _body(blocks, header, latch) if trips > 1 else None      # LLVM drops a loop of one iteration anyway
         if body:
             counted.append((len(body), body, latch, trips))
     copies = dict.fromkeys(blocks, 1)               # of a block, once the loops inside are unrolled
     tiny = set()
     for _, body, latch, trips in sorted(counted, key=lambda loop: loop[0]):
-        if trips * sum(copies[name] * blocks[name].size for name in body) <= BUDGET:
+        if trips * sum(copies[name] * blocks[name].size for name in body) <= limits.size:
             tiny.add(latch)
             copies.update({name: trips * copies[name] for name in body})
     return [(blocks[latch].end, latch in tiny) for latch in dict.fromkeys(latch for latch, _ in edges)]
@@ -119,8 +132,8 @@ def _body(blocks: dict[str, Block], header: str, latch: str) -> set[str] | None:
     return body
 
 
-def _trips(header: Block, latch: Block) -> int:
-    """How often the body runs, if that is a constant up to `TRIPS`; else 0."""
+def _trips(header: Block, latch: Block, most: int) -> int:
+    """How often the body runs, if that is a constant up to `most`; else 0."""
     branch = LATCH.match(latch.text.rpartition("\n")[2])
     test = latch.defined(branch["test"], TEST) if branch else None
     if not branch or not test:
@@ -135,13 +148,13 @@ def _trips(header: Block, latch: Block) -> int:
             start = starts.pop()
             if INTEGER.fullmatch(start):
                 return _simulated(int(start), int(step["step"]), test["test"], int(test["limit"]),
-                                  test["value"] == following, branch["then"] == header.name)
+                                  test["value"] == following, branch["then"] == header.name, most)
     return 0
 
 
-def _simulated(value: int, step: int, test: str, limit: int, after: bool, again: bool) -> int:
+def _simulated(value: int, step: int, test: str, limit: int, after: bool, again: bool, most: int) -> int:
     holds = _TESTS[test]
-    for trips in range(1, TRIPS + 1):
+    for trips in range(1, most + 1):
         tested = value + step if after else value
         if test.startswith("u") and (tested < 0 or limit < 0):
             return 0

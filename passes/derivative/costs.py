@@ -2,7 +2,7 @@
 
 These are throughputs of vectorised code on current processors, rounded: what counts is their order. What is kept is
 written once and read once, through caches that a long tape does not fit into; to keep a byte is no cheaper than to
-keep eight. One iteration of a loop around a value counts `ITERATIONS` times.
+keep eight. What memory costs is the target's. One iteration of a loop around a value counts `ITERATIONS` times.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from __future__ import annotations
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.ir.instructions import Call, Instruction
 from numbad.passes.ir.types import Type, size_of
+from numbad.passes.rules.targets import HOST, Target
 
 ITERATIONS = 16
 _COMPUTE = {"fadd": 4, "fsub": 4, "fmul": 4, "fneg": 1, "fpext": 2, "fptrunc": 2, "fdiv": 16, "frem": 80,
-            "fcmp": 4, "load": 4, "udiv": 40, "sdiv": 40, "urem": 40, "srem": 40}
+            "fcmp": 4, "udiv": 40, "sdiv": 40, "urem": 40, "srem": 40}
 _INTEGER = 1
 _ROOT, _FUNCTION = 20, 160
 
 
-def compute_cost(i: Instruction) -> int:
+def compute_cost(i: Instruction, target: Target) -> int:
     """One computation, its operands being there."""
+    if i.opcode == "load":
+        return target.read_again
     if isinstance(i, Call):
         name = i.callee_name or ""
         if "sqrt" in name:
@@ -28,9 +31,10 @@ def compute_cost(i: Instruction) -> int:
     return _COMPUTE.get(i.opcode, _INTEGER)
 
 
-def store_cost(type: Type) -> int:
+def store_cost(type: Type, loop: Loop | None, target: Target) -> int:
     """One write to the tape and one read, in a loop; outside of loops a value stays in a register or on the stack."""
-    return max(16, 2 * size_of(type))
+    word = target.kept_word if loop is not None else HOST.kept_word
+    return max(word, word * size_of(type) // 8)
 
 
 COPY = 1000

@@ -7,7 +7,9 @@ Unsure  is no.
 
 from __future__ import annotations
 
+from numbad.passes.analysis.memory import holds_pointer
 from numbad.passes.ir.instructions import Call, Instruction
+from numbad.passes.rules.libdevice import PREFIX as LIBDEVICE
 from numbad.passes.rules.threads import POSITIONS
 
 CHEAP = frozenset(
@@ -20,7 +22,8 @@ PURE_CALLS = ("numbad.tape.part", "llvm.smax", "llvm.smin", "llvm.umax", "llvm.u
               "llvm.copysign",
               "llvm.smul.with.overflow", "llvm.sadd.with.overflow", "llvm.ssub.with.overflow",
               "llvm.umul.with.overflow", "llvm.uadd.with.overflow", "llvm.usub.with.overflow", *POSITIONS)
-EXACT_CALLS = ("llvm.sqrt.", "llvm.fabs.", "llvm.copysign.", "llvm.floor.", "llvm.ceil.", "llvm.trunc.", "llvm.rint.")
+EXACT_CALLS = ("llvm.sqrt.", "llvm.fma.", "llvm.fabs.", "llvm.copysign.", "llvm.floor.", "llvm.ceil.", "llvm.trunc.",
+               "llvm.rint.")
 REWRITTEN = frozenset("fast reassoc contract arcp afn".split())
 """Flags that let LLVM compute something else."""
 
@@ -30,4 +33,9 @@ def is_exact(i: Instruction) -> bool:
     versions of library functions), and the reverse sweep would take another branch than the forward sweep."""
     if REWRITTEN & set(i.flags):
         return False
-    return i.opcode in EXACT or (isinstance(i, Call) and (i.callee_name or "").startswith(EXACT_CALLS))
+    if not isinstance(i, Call):
+        return i.opcode in EXACT
+    name = i.callee_name or ""
+    if name.startswith(LIBDEVICE):  # the same code wherever it is put (`fuse`); with a pointer it gives two results
+        return not any(holds_pointer(a.type) for a in i.arguments)
+    return name.startswith(EXACT_CALLS)

@@ -165,9 +165,10 @@ class Plan:
             if item in found or self.is_free(item):
                 continue
             parts, runs = self._parts(item), times(self.layout.level(item))
-            store = COPY if isinstance(item, Snapshot) else store_cost(item_type(item))
+            level, target = self.layout.level(item), self.facts.target
+            store = COPY if isinstance(item, Snapshot) else store_cost(item_type(item), level, target)
             value = item.value if isinstance(item, Shadow) else item
-            compute = compute_cost(value) if isinstance(value, Instruction) else 0
+            compute = compute_cost(value, target) if isinstance(value, Instruction) else 0
             found[item] = Choice(self._store_cost(item, store), compute * runs, parts)
             work += parts or ()
         return found

@@ -89,11 +89,6 @@ def test_instructions(name, wanted):
     assert re.search(wanted, assembly(name))
 
 
-def test_multiplications_stay_apart_if_asked_to():
-    _, text = ready("saxpy")
-    assert "fma." not in nvptx.assembly(text, "sm_80", fma=False)
-
-
 @pytest.mark.parametrize("name, barriers", [("stencil", 1), ("tree_sum", 2), ("barrier_between_equal_tests", 1),
                                             ("barrier_in_both_branches", 2)])
 def test_barriers_are_neither_lost_nor_copied(name, barriers):
