@@ -13,7 +13,7 @@ from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import scaled
 from numbad.passes.derivative.lookup import Lookup
-from numbad.passes.derivative.needs import Shadow, Snapshot, elementary_rule
+from numbad.passes.derivative.needs import Before, Shadow, Snapshot, elementary_rule, overwrites_shadow
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.function import Function
@@ -195,7 +195,14 @@ class AdjointRules:
             self.lookup.accesses.shadow(access, i.pointer)
 
     def store(self, i: Store) -> None:
-        """v.bar += *p.shadow;  *p.shadow = 0. What was there before has no influence on what comes after."""
+        """v.bar += *p.shadow;  *p.shadow = 0. What was there before has no influence on what comes after, and may be
+        put back."""
+        if overwrites_shadow(self.facts, i):
+            self.store_adjoint(i)
+        if i in self.lookup.plan.needs.undone:
+            self.builder.store(self.lookup(Before(i)), self.lookup(i.pointer), align=i.align)
+
+    def store_adjoint(self, i: Store) -> None:
         shadow = self.lookup(Shadow(i.pointer))
         align = min(i.align, size_of(i.value.type.scalar))
         if self.adjoints.is_active(i.value):

@@ -20,7 +20,7 @@ from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.keep import Keeper, Slots
-from numbad.passes.derivative.needs import Edge, Shadow, Snapshot
+from numbad.passes.derivative.needs import Before, Edge, Shadow, Snapshot
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.derivative.scopes import Accesses
 from numbad.passes.derivative.tape import TAPE, tape_function
@@ -109,6 +109,10 @@ class ForwardSweep:
             if callee in self.augmented:
                 self.call(i, self.augmented[callee])
                 return
+        if live and i in self.needs.undone:
+            assert isinstance(i, Store)
+            before = self.builder.load(i.value.type, self.copier.twin(i.pointer), align=i.align)
+            self.keeper.keep_item(Before(i), before)
         twin = self.copier.copy(i)
         self.builder.location = twin.metadata.get("dbg")
         if not live:

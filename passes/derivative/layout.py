@@ -22,6 +22,7 @@ from numbad.passes.derivative.needs import (
     At,
     Bank,
     Base,
+    Before,
     Count,
     Edge,
     Extent,
@@ -52,6 +53,8 @@ def item_type(item: Item) -> Type:
             return PTR
         case Scratch(load=load):
             return load.type
+        case Before(store=store):
+            return store.value.type
         case Iteration() | Extent() | Length() | Count() | Kept():
             return I64
     return item.type
@@ -150,6 +153,8 @@ class Layout:
                 return self.level(call)
             case Scratch(load=load):
                 return self.level(load)
+            case Before(store=store):
+                return self.level(store)
             case Edge(block=block):
                 return None if block is None else self.loops.innermost[block]
             case Count(loop=loop) | Kept(loop=loop):

@@ -8,6 +8,7 @@ An *item* is something that the reverse sweep may have to know:
     Count(loop)        how often the loop went round
     Snapshot(call, k)  where the k-th argument of a matrix product is kept as it was
     At(value, moves)   a primal value of another loop, in the same iteration of that (see `sources`)
+    Before(store)      what was in memory before the store (see `restored`)
 
 Given   Facts and one of its functions.
 Gives   Needs: the items that each instruction's reverse reads, the loops and branches that need not be reversed
@@ -18,7 +19,7 @@ Unsure  does not happen: the lists are derived from the same rules that write th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from numbad.passes.analysis.loops import Loop
@@ -54,6 +55,13 @@ class Snapshot:
 
     call: Call
     position: int
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a store has overwritten."""
+
+    store: Store
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,8 @@ class Extent:
     bank: Bank
 
 
-Item = Value | Shadow | Edge | Count | Kept | Snapshot | Iteration | At | Base | Length | Scratch | Address | Extent
+Item = Value | Shadow | Edge | Count | Before | Kept | Snapshot | Iteration | At | Base | Length | Scratch | Address \
+    | Extent
 
 
 @dataclass(frozen=True)
@@ -234,14 +243,19 @@ def _product_reads(facts: Facts, i: Call, product: Product) -> list[Item]:
 
 
 class Needs:
-    def __init__(self, facts: Facts, function: Function):
-        self.facts, self.function = facts, function
+    """`undone`: stores whose reverse puts back what was there before."""
+
+    def __init__(self, facts: Facts, function: Function, undone: Iterable[Store] = ()):
+        self.facts, self.function, self.undone = facts, function, frozenset(undone)
         self.loops, self.dominators = facts.loops[function], facts.dominators[function]
         self.live = set(facts.live[function])
         self.by_instruction: dict[Instruction, list[Item]] = {}
         for block in facts.live[function]:
             for i in block.instructions:
                 items = reads(facts, i)
+                if i in self.undone:
+                    assert isinstance(i, Store)
+                    items = [*(items or ()), i.pointer, Before(i)]
                 if items is not None:
                     self.by_instruction[i] = items
         busy = {i.block for i in self.by_instruction}

@@ -24,6 +24,7 @@ from numbad.passes.derivative.held import Held
 from numbad.passes.derivative.layout import Layout, item_type
 from numbad.passes.derivative.needs import (
     At,
+    Before,
     Count,
     Edge,
     Item,
@@ -36,6 +37,7 @@ from numbad.passes.derivative.needs import (
     Snapshot,
 )
 from numbad.passes.derivative.reruns import find
+from numbad.passes.derivative.restored import Restored
 from numbad.passes.derivative.sources import Source, Sources, visited
 from numbad.passes.derivative.stencils import Rows, of_one_sum, put_off
 from numbad.passes.derivative.variation import Variation
@@ -62,23 +64,27 @@ class Options:
     accumulate: bool = True
     separate: bool = True
     rerun: bool = True
+    restore: bool = True
     ranges: bool = True
     tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
 
     def for_many_threads(self) -> Options:
         """Only what does not rest on one thread alone: between two of its accesses to memory, others may have been
         there."""
-        kept = ("repeat_loads", "weigh", "count_trips", "ranges", "tape_limit")
+        kept = ("repeat_loads", "weigh", "count_trips", "restore", "ranges", "tape_limit")
         return Options(**{f.name: getattr(self, f.name) if f.name in kept else False for f in fields(self)})
 
 
 class Plan:
     """What is `stored`, and where (`layout`); what is `recomputed`; the rows whose adjoints are `put_off`; the stores
     that are `accumulations`; the iterations that can be run again (`reruns`); where loads are `found` that are
-    recomputed, and the banks of other loops that each loop `visited` for that; the objects that are `held`."""
+    recomputed, and the banks of other loops that each loop `visited` for that; the objects that are `held`; the memory
+    that is `restored`."""
 
-    def __init__(self, facts: Facts, function: Function, needs: Needs, split: bool, options: Options):
+    def __init__(self, facts: Facts, function: Function, needs: Needs, split: bool, options: Options,
+                 restored: Restored | None = None):
         self.facts, self.function, self.needs, self.split, self.options = facts, function, needs, split, options
+        self.restored = restored
         self.loops = facts.loops[function]
         self.stored: dict[Item, None] = {}
         self.recomputed: dict[Item, None] = {}
@@ -135,6 +141,12 @@ class Plan:
         self.stored |= dict.fromkeys(self.scratch.values())
         return found
 
+    @property
+    def cost(self) -> int:
+        """Of all that is kept and computed again."""
+        return sum(self.choices[item].store for item in self.stored if item in self.choices) \
+            + sum(self.choices[item].compute for item in self.recomputed)
+
     # --- decisions ---
 
     def _resolve(self, items: list[Item]) -> None:
@@ -176,7 +188,7 @@ class Plan:
     def is_free(self, item: Item) -> bool:
         """Known in the reverse sweep without further ado."""
         value = item.value if isinstance(item, Shadow) else item
-        if isinstance(value, (Edge, Count, Kept, Snapshot)):
+        if isinstance(value, (Before, Edge, Count, Kept, Snapshot)):
             return False
         return isinstance(value, Constant) or not isinstance(value, (Instruction, Argument)) or (
             isinstance(value, Argument) and not self.split)
@@ -213,6 +225,8 @@ class Plan:
             return list(item.arguments)
         if isinstance(item, Load) and self.options.repeat_loads and not item.volatile and item.ordering is None \
                 and self.is_constant_memory(item.pointer):
+            return [item.pointer]
+        if isinstance(item, Load) and self.restored is not None and self.restored.can_be_read(item):
             return [item.pointer]
         if isinstance(item, Load) and self.layout.level(item) is not None \
                 and self._is_held(item, item, item.pointer):

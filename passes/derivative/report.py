@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from numbad.passes.analysis.loops import Loop
 from numbad.passes.derivative.exact import REWRITTEN
-from numbad.passes.derivative.needs import Base, Count, Edge, Item, Kept, Length, Scratch, Shadow, Snapshot
+from numbad.passes.derivative.needs import Base, Before, Count, Edge, Item, Kept, Length, Scratch, Shadow, Snapshot
 from numbad.passes.diagnostics import locate
 from numbad.passes.ir.function import Block
 from numbad.passes.ir.instructions import Call, Instruction, Load, Phi, Store
@@ -57,6 +57,8 @@ def _reason(plan: Plan, item: Item) -> str:
     match item:
         case Base() | Length() | Kept() | Scratch():
             return "for the reverse sweep itself"
+        case Before():
+            return "put back by the reverse sweep, so that it can be read again"
         case Count(loop=loop) if loop not in plan.laws:
             return "not known before the loop"
         case Edge() if item not in plan.choices or plan.choices[item].parts is None:
@@ -127,6 +129,8 @@ def _spell(item: Item) -> str:
             return f"the address of the arrays of {_loop(bank.loop)}"
         case Scratch(load=load, rows=rows):
             return f"({'scratch' if rows == 1 else f'{rows} scratch rows'} for the adjoint of {load})"
+        case Before(store=store):
+            return f"what {store.pointer}{_line(store)} held before"
         case Length(bank=bank):
             return f"the length of the arrays of {_loop(bank.loop)}"
         case Snapshot(call=call, position=position):

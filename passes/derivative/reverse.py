@@ -16,8 +16,9 @@ Unsure  never: what has no rule was refused by the fence; anything unexpected ra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
-from numbad.passes.analysis.memory import holds_float, holds_pointer
+from numbad.passes.analysis.memory import Node, holds_float, holds_pointer
 from numbad.passes.analysis.outcomes import returns_status
 from numbad.passes.canonical import remove_unreachable
 from numbad.passes.derivative.adjoints import Stack
@@ -34,13 +35,14 @@ from numbad.passes.derivative.needs import (
     Shadow,
 )
 from numbad.passes.derivative.plan import Options, Plan
+from numbad.passes.derivative.restored import Restored, candidates
 from numbad.passes.derivative.reverse_sweep import ReverseSweep
 from numbad.passes.derivative.scopes import Accesses
 from numbad.passes.derivative.tape import tape_function
 from numbad.passes.diagnostics import Bug, refuse
 from numbad.passes.ir.builder import Builder, constant_bool
 from numbad.passes.ir.function import Block, Function
-from numbad.passes.ir.instructions import Instruction, Phi
+from numbad.passes.ir.instructions import Instruction, Phi, Store
 from numbad.passes.ir.types import I1, I64, PTR, VOID, FunctionType, StructType
 from numbad.passes.ir.values import Argument, Value
 
@@ -79,7 +81,28 @@ def _plan(facts: Facts, function: Function, split: bool, options: Options) -> Pl
             raise refuse("unsupported", "a loop with several entries or latches", "restructure the loop",
                          loop.header.terminator)
     _check_loop_closed(facts, function)
-    return Plan(facts, function, Needs(facts, function), split, options)
+    plan = Plan(facts, function, Needs(facts, function), split, options)
+    return _with_restored_memory(plan) if options.restore and not split else plan
+
+
+def _with_restored_memory(plan: Plan) -> Plan:
+    """The cheapest plan: memory is put back where that spares more than it takes."""
+    facts, function = plan.facts, plan.function
+    chosen = candidates(facts, function) if any(map(plan.layout.level, plan.stored)) else {}
+    if not chosen:
+        return plan
+
+    def following(stores: dict[Node, list[Store]]) -> Plan:
+        needs = Needs(facts, function, chain.from_iterable(stores.values()))
+        return Plan(facts, function, needs, plan.split, plan.options, Restored(facts, needs, stores))
+
+    best = following(chosen)
+    for node in list(chosen) if len(chosen) > 1 else ():
+        fewer = {other: stores for other, stores in chosen.items() if other is not node}
+        without = following(fewer)
+        if without.cost <= best.cost:
+            best, chosen = without, fewer
+    return best if best.cost < plan.cost else plan
 
 
 def _check_loop_closed(facts: Facts, function: Function) -> None:

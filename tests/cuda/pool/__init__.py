@@ -12,6 +12,7 @@ from cuda.pool import (  # noqa: F401
     memories,
     overwritten,
     refused,
+    restored,
     simulations,
     warps,
 )
