@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.derivative.adjoints import Adjoints, Stack
+from numbad.passes.derivative.device.sums import add_among_threads
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import scaled
 from numbad.passes.derivative.lookup import Lookup
@@ -186,7 +187,7 @@ class AdjointRules:
             return
         shadow, x_bar = self.lookup(Shadow(i.pointer)), self.adjoints.take(i)
         if self.facts.is_seen_by_others(i.pointer):
-            self.builder.atomic_add(x_bar, shadow)
+            add_among_threads(self.builder, x_bar, shadow, self.facts.same_places.probably(i.pointer))
             return
         align = min(i.align, size_of(i.type.scalar))
         before = self.builder.load(i.type, shadow, align=align)

@@ -12,6 +12,7 @@ from numbad.passes.analysis.memory import Memory, Node, holds_float, holds_point
 from numbad.passes.analysis.outcomes import caught, live_blocks, returns, returns_status
 from numbad.passes.analysis.own_places import own_nodes
 from numbad.passes.analysis.ranges import Ranges
+from numbad.passes.analysis.same_places import SamePlaces
 from numbad.passes.canonical import canonicalise
 from numbad.passes.diagnostics import refuse
 from numbad.passes.ir.function import Block, Function, Module
@@ -90,6 +91,10 @@ class Facts:
         node = self.memory.node(pointer)
         on_stack = all(isinstance(root, Alloca) for root in node.roots)
         return self.target.many_threads and not on_stack and node not in self._own_nodes
+
+    @cached_property
+    def same_places(self) -> SamePlaces:
+        return SamePlaces()
 
     @cached_property
     def _own_nodes(self) -> set[Node]:

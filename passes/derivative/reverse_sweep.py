@@ -19,6 +19,7 @@ from numbad.passes.analysis.loops import Loop
 from numbad.passes.derivative.adjoint_rules import AdjointRules
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.backwards import Backwards
+from numbad.passes.derivative.device.sums import add_among_threads
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.keep import Slots
 from numbad.passes.derivative.layout import item_type
@@ -122,8 +123,8 @@ class ReverseSweep:
         for argument, cell in self.cells.items():
             if self.facts.activity.is_active(argument):
                 adjoint = self.adjoints.take(argument)
-                if self.facts.target.many_threads:
-                    self.builder.atomic_add(adjoint, cell)
+                if self.facts.target.many_threads and not self.plan.split:  # a caller's cell is on its stack
+                    add_among_threads(self.builder, adjoint, cell, together=True)
                 else:
                     before = self.builder.load(argument.type, cell)
                     self.builder.store(self.builder.binary("fadd", before, adjoint), cell)

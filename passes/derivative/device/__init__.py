@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbad.passes.derivative.device import position, shared, shuffles, tape
+from numbad.passes.derivative.device import position, shared, shuffles, sums, tape
 from numbad.passes.ir.function import Module
 from numbad.passes.rules.targets import NVPTX
 
@@ -12,9 +12,12 @@ def texts(module: Module, width: int) -> list[str]:
     declared = [name for name, f in module.functions.items() if f.is_declaration]
     # The launch of a kernel's derivative always brings room for the shadows; a device function is in others' launches.
     is_kernel = any(NVPTX.conventions & set(f.head.split()) for f in module.functions.values())
-    text = ""
+    block = ""
     if any(name.startswith("numbad.shared.") for name in declared):
-        text += shared.TEXT.format(parts=width + 1 if is_kernel else 1)
+        block += shared.TEXT.format(parts=width + 1 if is_kernel else 1)
     if any(name.startswith("numbad.tape.") for name in declared):
-        text += tape.TEXT
-    return ([position.TEXT + text] if text else []) + shuffles.texts(declared)
+        block += tape.TEXT
+    warp = sums.text(declared)
+    if warp or any(name.startswith("numbad.shfl.") for name in declared):
+        warp = shuffles.text(declared) + warp
+    return [text for text in (position.TEXT + block if block else "", warp) if text]

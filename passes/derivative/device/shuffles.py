@@ -83,17 +83,16 @@ sum:
 }
 """
 
-_DEFINED = {"DEFINED": "alwaysinline convergent nounwind",
-            "CONVERGENT": "convergent nocallback nounwind memory(inaccessiblemem: readwrite)"}
+CONVERGENT = "convergent nocallback nounwind memory(inaccessiblemem: readwrite)"
+"""What LLVM may assume of what the lanes of a warp do together."""
+_DEFINED = {"DEFINED": "alwaysinline convergent nounwind", "CONVERGENT": CONVERGENT}
 
 
-def texts(declared: list[str]) -> list[str]:
-    if not any(name.startswith("numbad.shfl.") for name in declared):
-        return []
-    text = _SHUFFLES
+def text(declared: list[str]) -> str:
+    found = _SHUFFLES
     for code, type in (("f32", "float"), ("f64", "double")):
         if f"numbad.shfl.adjoint.{code}" in declared:
-            text += _SHUFFLE_ADJOINT.replace("TYPE", type).replace("CODE", code)
+            found += _SHUFFLE_ADJOINT.replace("TYPE", type).replace("CODE", code)
     for word, attributes in _DEFINED.items():
-        text = text.replace(word, attributes)
-    return [text]
+        found = found.replace(word, attributes)
+    return found

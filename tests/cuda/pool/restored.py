@@ -173,7 +173,7 @@ def ping_pong_in_dynamic_memory(x, out, steps):
     s[t] = x[t]
     cuda.syncthreads()
     here, there = 0, BLOCK
-    for step in range(steps):
+    for _step in range(steps):
         left, right = s[here + (t - 1) % BLOCK], s[here + (t + 1) % BLOCK]
         s[there + t] = math.sin(left * right) + s[here + t]
         cuda.syncthreads()
