@@ -77,7 +77,8 @@ def prepare(text: str, entry: str, *, keep: tuple[str, ...] = (), external: tupl
     # LLVM threads no jumps for a GPU, whose loops need it like all others; it knows better than to copy a barrier.
     _run(module, host() if machine.triple else machine, *rounds[0])
     for passes in rounds[1:]:
-        module = _parsed(mark(between(str(module)), MANY if machine.triple else FEW))
+        in_groups = bool(machine.triple) and passes is rounds[-1]
+        module = _parsed(mark(between(str(module)), MANY if machine.triple else FEW, in_groups))
         _run(module, machine, *passes)
     if any(function.name in taken and function.name.startswith(keep) for function in module.functions):
         module.link_in(_kept(text, keep, external, machine))

@@ -119,6 +119,23 @@ def step_of(counter: str) -> str:
     return rf"add (?:\w+ )*i\d+ {re.escape(counter)}, (?P<step>-?\d+)"
 
 
+STATE = re.compile(rf"^  (%(?:{NAME})) = phi (?:float|double) ", re.M)
+BOUNDED = r"icmp (?:samesign )?\w+ i\d+ (?P<value>\S+), \S+"
+_OF_ONE_THREAD = re.compile(r"@(?:__nv_\w+|llvm\.(?!nvvm\.)[\w.]+|llvm\.nvvm\.read\.[\w.]+)\(")
+
+
+def is_only_added_to(name: str, text: str) -> bool:
+    """A value goes into sums, and into phis."""
+    used = re.findall(rf"^.*{re.escape(name)}(?![\w.$-]).*$", text, re.M)
+    return all(re.search(r" = (?:fadd|fsub|phi) ", line) for line in used)
+
+
+def meets_others(text: str) -> bool:
+    """There are atomic operations, or calls of which it is not known that a thread does them on its own."""
+    return bool(re.search(r"= (?:atomicrmw|cmpxchg) ", text)) or any(
+        not _OF_ONE_THREAD.search(line) for line in re.findall(r"^.*\bcall .*$", text, re.M))
+
+
 def first_free_node(text: str) -> int:
     """The first number that no metadata node has."""
     return 1 + max(map(int, re.findall(r"^!(\d+) = ", text, re.M)), default=-1)

@@ -21,16 +21,20 @@ import operator
 from dataclasses import dataclass
 
 from numbad.passes.text import (
+    BOUNDED,
     COUNTER,
     INCOMING,
     INTEGER,
     LATCH,
     LOOP_MARK,
+    STATE,
     TEST,
     Block,
     blocks_of,
     definitions,
     first_free_node,
+    is_only_added_to,
+    meets_others,
     step_of,
 )
 
@@ -51,21 +55,27 @@ MANY = Limits(32, 1600)
 """For GPUs: what a thread does not index stays in its registers, and memory is the slowest thing there."""
 
 
+GROUP = 8
+"""Iterations of a recurrence that a GPU keeps one state for, and computes again from that in registers."""
+
+_ALL, _NONE = '!"llvm.loop.unroll.full"', '!"llvm.loop.unroll.disable"'
+_GROUP = f'!"llvm.loop.unroll.count", i32 {GROUP}'
+
 _TESTS = {"eq": operator.eq, "ne": operator.ne, "slt": operator.lt, "sle": operator.le, "sgt": operator.gt,
           "sge": operator.ge, "ult": operator.lt, "ule": operator.le, "ugt": operator.gt, "uge": operator.ge}
 
 
-def mark(text: str, limits: Limits = FEW) -> str:
-    """Mark the loops for LLVM's unrolling pass."""
+def mark(text: str, limits: Limits = FEW, in_groups: bool = False) -> str:
+    """Mark the loops for LLVM's unrolling pass. `in_groups`: and those of which it is to unroll some iterations."""
     text = unmark(text)
     number = first_free_node(text)
-    unroll, keep = number, number + 1
-    nodes = [f'!{unroll} = !{{!"llvm.loop.unroll.full"}}\n', f'!{keep} = !{{!"llvm.loop.unroll.disable"}}\n']
+    wishes = {_ALL: number, _NONE: number + 1, _GROUP: number + 2}
+    nodes = [f"!{node} = !{{{wish}}}\n" for wish, node in wishes.items()]
     pieces, start = [], 0
     for definition in definitions(text):
-        for end, is_tiny in sorted(_loops(definition.text, limits)):
+        for end, wish in sorted(_loops(definition.text, limits, in_groups)):
             node = number + len(nodes)
-            nodes.append(f"!{node} = distinct !{{!{node}, !{unroll if is_tiny else keep}}}\n")
+            nodes.append(f"!{node} = distinct !{{!{node}, !{wishes[wish]}}}\n")
             pieces += [text[start:definition.start + end], f", !llvm.loop !{node}"]
             start = definition.start + end
     return "".join([*pieces, text[start:], *nodes])
@@ -75,8 +85,8 @@ def unmark(text: str) -> str:
     return LOOP_MARK.sub("", text)
 
 
-def _loops(function: str, limits: Limits) -> list[tuple[int, bool]]:
-    """For every loop, where its latch ends, and whether the loop is to be unrolled."""
+def _loops(function: str, limits: Limits, in_groups: bool) -> list[tuple[int, str]]:
+    """For every loop, where its latch ends, and how the loop is to be unrolled."""
     blocks = blocks_of(function)
     edges = _back_edges(blocks)
     counted = []
@@ -91,7 +101,39 @@ def _loops(function: str, limits: Limits) -> list[tuple[int, bool]]:
         if trips * sum(copies[name] * blocks[name].size for name in body) <= limits.size:
             tiny.add(latch)
             copies.update({name: trips * copies[name] for name in body})
-    return [(blocks[latch].end, latch in tiny) for latch in dict.fromkeys(latch for latch, _ in edges)]
+    groups = {latch for latch, header in edges if in_groups and latch not in tiny
+              and _carries_state(blocks, edges, header, latch)}
+    return [(blocks[latch].end, _ALL if latch in tiny else _GROUP if latch in groups else _NONE)
+            for latch in dict.fromkeys(latch for latch, _ in edges)]
+
+
+def _carries_state(blocks: dict[str, Block], edges: list[tuple[str, str]], header: str, latch: str) -> bool:
+    """A counted innermost loop without calls that threads meet at, in which a number of the last iteration does more
+    than being added to."""
+    body = _body(blocks, header, latch)
+    if body is None or any(other in body for _, other in edges if other != header):
+        return False
+    text = "".join(blocks[name].text for name in body)
+    exits = [name for name in body if any(s not in body for s in blocks[name].successors)]
+    if exits != [latch] or sum(blocks[name].size for name in body) * GROUP > FEW.size or meets_others(text):
+        return False
+    return _is_counted(blocks[header], blocks[latch]) and any(
+        not is_only_added_to(state, text) for state in STATE.findall(blocks[header].text))
+
+
+def _is_counted(header: Block, latch: Block) -> bool:
+    """The loop goes on by a test of a counter that is stepped by a constant."""
+    branch = LATCH.match(latch.text.rpartition("\n")[2])
+    test = latch.defined(branch["test"], BOUNDED) if branch else None
+    if not test:
+        return False
+    for counter in COUNTER.finditer(header.text):
+        following = {block: value for value, block in INCOMING.findall(counter["incoming"])}.get(latch.name, "")
+        increment = step_of(counter["name"])
+        if test["value"] in (counter["name"], following) and (
+                latch.defined(following, increment) or header.defined(following, increment)):
+            return True
+    return False
 
 
 def _back_edges(blocks: dict[str, Block]) -> list[tuple[str, str]]:

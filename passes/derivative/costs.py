@@ -27,6 +27,8 @@ def compute_cost(i: Instruction, target: Target) -> int:
         name = i.callee_name or ""
         if "sqrt" in name:
             return _ROOT
+        if name.startswith("llvm.fma."):
+            return _COMPUTE["fmul"]
         return _FUNCTION if i.type.is_float and not name.startswith(("llvm.fabs", "llvm.copysign")) else _INTEGER
     return _COMPUTE.get(i.opcode, _INTEGER)
 

@@ -16,8 +16,7 @@ from numbad.passes.analysis.loops import Loop
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load
-from numbad.passes.ir.types import IntType
-from numbad.passes.ir.values import ConstantInt, Value
+from numbad.passes.ir.values import Value
 from numbad.passes.rules.decisions import Elementary, Inactive
 from numbad.passes.rules.symbols import classify
 
@@ -40,28 +39,14 @@ def _constant_words(plan: Plan) -> int | None:
         around: Loop | None = loop
         times = 1
         while around is not None and record.size:
-            trips = _constant_trips(plan, around)
+            law = plan.laws.get(around)
+            trips = law.constant if law is not None else None
             if trips is None:
                 return None
             times *= trips
             around = around.parent
         total += times * record.size // 8 if loop is not None else 0  # what is kept once stays on the stack
     return total
-
-
-def _constant_trips(plan: Plan, loop: Loop) -> int | None:
-    law = plan.laws.get(loop)
-    if law is None or not isinstance(law.start, ConstantInt) or not isinstance(law.bound, ConstantInt):
-        return None
-    bits = law.start.type.bits if isinstance(law.start.type, IntType) else 64
-    first = law.start.value + (law.step if law.ahead else 0)
-    if law.predicate == "ne":
-        return ((law.bound.value - first) * law.step) % (1 << bits) + 1
-    if law.predicate.startswith("u"):
-        first, bound = first % (1 << bits), law.bound.value % (1 << bits)
-    else:
-        bound = law.bound.value
-    return max((bound - first) * law.step, 0) + 1
 
 
 def _follows_data(facts: Facts) -> bool:

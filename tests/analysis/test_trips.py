@@ -58,8 +58,27 @@ UNKNOWN = {
 }
 
 
-def found(step: str, test: str, targets: str):
-    module = parse(LOOP.format(step=step, test=test, targets=targets))
+LONG_STEPS = {  # how the loop begins, its step, the test, how the bound follows from the argument
+    "from 0 to n & -8": ("0", "add i8 %i, 8", "ne i8 %next, %to", "and i8 %bound, -8"),
+    "the counter before its step": ("0", "add i8 %i, 4", "ne i8 %i, %to", "and i8 %bound, 124"),
+    "down by constants": ("64", "add i8 %i, -8", "ne i8 %i, 8", "and i8 %bound, 1"),
+    "up by constants": ("-30", "add i8 %i, 5", "ne i8 %next, 75", "and i8 %bound, 1"),
+}
+MAY_MISS = {
+    "another start": ("2", "add i8 %i, 8", "ne i8 %next, %to", "and i8 %bound, -8"),
+    "other multiples": ("0", "add i8 %i, 8", "ne i8 %next, %to", "and i8 %bound, -4"),
+    "no power of two": ("0", "add i8 %i, 6", "ne i8 %next, %to", "and i8 %bound, -6"),
+    "constants past each other": ("0", "add i8 %i, 8", "ne i8 %next, 12", "and i8 %bound, 1"),
+    "away by constants": ("0", "add i8 %i, 8", "ne i8 %i, -16", "and i8 %bound, 1"),
+    "from any start": ("%start", "add i8 %i, 8", "ne i8 %next, %to", "and i8 %bound, -8"),
+}
+
+
+def found(step: str, test: str, targets: str, start: str = "%start", to: str = ""):
+    text = LOOP.replace("[ %start,", f"[ {start},")
+    if to:
+        text = text.replace("entry:\n", f"entry:\n  %to = {to}\n")
+    module = parse(text.format(step=step, test=test, targets=targets))
     function = module.functions["rounds"]
     (loop,) = Loops(function, Dominators(function)).loops
     (done,) = [b for b in function.blocks if b.name == "done"]
@@ -79,6 +98,31 @@ def test_the_formula_is_the_truth(program: tuple[str, str, str]) -> None:
     for start in range(-128, 128):
         for bound in range(-128, 128):
             assert computed(start, bound) == rounds(start, bound), (start, bound)
+
+
+@pytest.mark.parametrize("program", LONG_STEPS.values(), ids=LONG_STEPS)
+def test_long_steps(program: tuple[str, str, str, str]) -> None:
+    start, step, test, to = program
+    module, function, law = found(step, test, ON, start, to)
+    assert law is not None
+    formula = Function("formula", FunctionType(I64, (IntType(8), IntType(8))))
+    module.add(formula)
+    builder = Builder(formula.append(Block("entry")))
+    known = dict(zip(function.arguments, formula.arguments, strict=True))
+    masked = function.entry.instructions[0]
+    known[masked] = builder.insert(masked.with_operands(known.get(o, o) for o in masked.operands))
+    builder.ret(law.write(builder, known))
+    formula.name_values()
+    rounds, computed = compiled(print_module(module), "rounds", "formula")
+    for bound in range(-128, 128):
+        assert computed(0, bound) == rounds(0, bound) and law.constant in (None, rounds(0, bound)), bound
+    assert (law.constant is None) == ("%to" in test)
+
+
+@pytest.mark.parametrize("program", MAY_MISS.values(), ids=MAY_MISS)
+def test_steps_that_may_miss_the_bound(program: tuple[str, str, str, str]) -> None:
+    start, step, test, to = program
+    assert found(step, test, ON, start, to)[2] is None
 
 
 @pytest.mark.parametrize("program", UNKNOWN.values(), ids=UNKNOWN)

@@ -11,6 +11,7 @@ from cuda.pool import (  # noqa: F401
     mathematics,
     memories,
     overwritten,
+    recurrences,
     refused,
     restored,
     simulations,
