@@ -3,6 +3,7 @@
     parse       text -> IR
     analyse     canonical form; memory, activity, loops (`Facts`)
     fence       refuse what cannot be differentiated
+    reuse       (reverse) read memory once where it stays as it is
     hoist       (reverse) move out of loops what does not change in them
     write       forward or reverse derivative as new functions
     finish      drop the primal, link the run-time code, name the result after its content
@@ -22,6 +23,7 @@ from numbad.passes.derivative.fence import check, check_types
 from numbad.passes.derivative.forward import write_forward
 from numbad.passes.derivative.hoisting import hoist
 from numbad.passes.derivative.plan import Options
+from numbad.passes.derivative.reuse import reuse_loads
 from numbad.passes.derivative.reverse import write_reverse
 from numbad.passes.derivative.tape_size import TapeSize, tape_size
 from numbad.passes.ir.function import Function, Module
@@ -67,6 +69,8 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
     if task.mode == "forward":
         derivative = write_forward(facts, PLACEHOLDER, options)
     else:
+        if options.reuse:
+            reuse_loads(facts)
         if options.hoist:
             hoist(facts)
         derivative, followed = write_reverse(facts, PLACEHOLDER, options)

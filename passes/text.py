@@ -116,7 +116,7 @@ LOOP_MARK = re.compile(r", !llvm\.loop !\d+")
 
 def step_of(counter: str) -> str:
     """What defines the stepped value of a counter."""
-    return rf"add (?:\w+ )*i\d+ {re.escape(counter)}, (?P<step>-?\d+)"
+    return rf"(?P<operation>add|mul|shl|lshr|ashr|udiv|sdiv) (?:\w+ )*i\d+ {re.escape(counter)}, (?P<step>-?\d+)"
 
 
 STATE = re.compile(rf"^  (%(?:{NAME})) = phi (?:float|double) ", re.M)

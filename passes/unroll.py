@@ -64,6 +64,9 @@ _GROUP = f'!"llvm.loop.unroll.count", i32 {GROUP}'
 _TESTS = {"eq": operator.eq, "ne": operator.ne, "slt": operator.lt, "sle": operator.le, "sgt": operator.gt,
           "sge": operator.ge, "ult": operator.lt, "ule": operator.le, "ugt": operator.gt, "uge": operator.ge}
 
+_STEPS = {"add": operator.add, "mul": operator.mul, "shl": operator.lshift, "lshr": operator.rshift,
+          "ashr": operator.rshift, "udiv": operator.floordiv, "sdiv": operator.floordiv}
+
 
 def mark(text: str, limits: Limits = FEW, in_groups: bool = False) -> str:
     """Mark the loops for LLVM's unrolling pass. `in_groups`: and those of which it is to unroll some iterations."""
@@ -130,8 +133,8 @@ def _is_counted(header: Block, latch: Block) -> bool:
     for counter in COUNTER.finditer(header.text):
         following = {block: value for value, block in INCOMING.findall(counter["incoming"])}.get(latch.name, "")
         increment = step_of(counter["name"])
-        if test["value"] in (counter["name"], following) and (
-                latch.defined(following, increment) or header.defined(following, increment)):
+        step = latch.defined(following, increment) or header.defined(following, increment)
+        if step and step["operation"] == "add" and test["value"] in (counter["name"], following):
             return True
     return False
 
@@ -189,18 +192,22 @@ def _trips(header: Block, latch: Block, most: int) -> int:
         if step and len(starts) == 1 and test["value"] in (counter["name"], following):
             start = starts.pop()
             if INTEGER.fullmatch(start):
-                return _simulated(int(start), int(step["step"]), test["test"], int(test["limit"]),
+                return _simulated(int(start), step["operation"], int(step["step"]), test["test"], int(test["limit"]),
                                   test["value"] == following, branch["then"] == header.name, most)
     return 0
 
 
-def _simulated(value: int, step: int, test: str, limit: int, after: bool, again: bool, most: int) -> int:
-    holds = _TESTS[test]
+def _simulated(value: int, operation: str, step: int, test: str, limit: int, after: bool, again: bool,
+               most: int) -> int:
+    """The iterations; 0 where a test or a step might take a number for unsigned, or overflow."""
+    if operation != "add" and step <= 0:
+        return 0
     for trips in range(1, most + 1):
-        tested = value + step if after else value
-        if test.startswith("u") and (tested < 0 or limit < 0):
+        following = _STEPS[operation](value, step)
+        tested = following if after else value
+        if (operation != "add" or test.startswith("u")) and (min(value, tested, limit) < 0 or following >= 1 << 31):
             return 0
-        if holds(tested, limit) != again:
+        if _TESTS[test](tested, limit) != again:
             return trips
-        value += step
+        value = following
     return 0

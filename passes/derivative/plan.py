@@ -56,6 +56,7 @@ class Options:
     repeat_loads: bool = True
     weigh: bool = True
     count_trips: bool = True
+    reuse: bool = True
     hoist: bool = True
     share: bool = True
     find: bool = True
@@ -71,7 +72,7 @@ class Options:
     def for_many_threads(self) -> Options:
         """Only what does not rest on one thread alone: between two of its accesses to memory, others may have been
         there."""
-        kept = ("repeat_loads", "weigh", "count_trips", "restore", "ranges", "tape_limit")
+        kept = ("repeat_loads", "weigh", "count_trips", "reuse", "restore", "ranges", "tape_limit")
         return Options(**{f.name: getattr(self, f.name) if f.name in kept else False for f in fields(self)})
 
 

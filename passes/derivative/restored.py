@@ -19,8 +19,7 @@ Unsure  is no: memory that calls write, or atomic operations; a value that is wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from numbad.passes.analysis.between import Between, Indexed
 from numbad.passes.analysis.memory import Node, holds_pointer
 from numbad.passes.derivative.conditions import condition_of
 from numbad.passes.derivative.exact import PURE_CALLS
@@ -67,22 +66,16 @@ class Restored:
 
     def __init__(self, facts: Facts, needs: Needs, stores: dict[Node, list[Store]]):
         self.facts, self.stores, self._needs = facts, stores, needs
-        self._predecessors, self._innermost = needs.dominators.predecessors, needs.loops.innermost
-        self._place = {i: n for block in needs.function.blocks for n, i in enumerate(block.instructions)}
-        self._meetings = [i for i in needs.function.instructions if _may_meet_others(i)]
-        self._changes = {node: self._by_block([*self._meetings, *stores]) for node, stores in stores.items()}
+        self._innermost = needs.loops.innermost
+        self._between = Between(needs.function, needs.dominators.predecessors)
+        meetings = [i for i in needs.function.instructions if may_meet_others(i)]
+        self._changes = {node: self._between.index([*meetings, *stores]) for node, stores in stores.items()}
         self._joins: dict[Value, list[Block]] = {}  # where the edge is found by this condition
         for block in needs.live:
-            condition = condition_of(block, needs) if len(self._predecessors[block]) > 1 else None
+            condition = condition_of(block, needs) if len(needs.dominators.predecessors[block]) > 1 else None
             if condition is not None:
                 self._joins.setdefault(condition.value, []).append(block)
         self._answers: dict[Load, bool] = {}
-
-    def _by_block(self, instructions: Iterable[Instruction]) -> dict[Block, list[int]]:
-        found: dict[Block, list[int]] = {}
-        for i in instructions:
-            found.setdefault(i.block, []).append(self._place[i])  # type: ignore[arg-type]
-        return found
 
     def can_be_read(self, load: Load) -> bool:
         if load not in self._answers:
@@ -91,14 +84,14 @@ class Restored:
                 and self._is_wanted_in_time(load, self._changes[node])
         return self._answers[load]
 
-    def _is_wanted_in_time(self, load: Load, changes: dict[Block, list[int]]) -> bool:
+    def _is_wanted_in_time(self, load: Load, changes: Indexed) -> bool:
         """Nothing changes the memory between the load and any instruction whose reverse may ask for what it gave, or
         for what can be computed from that."""
         known: set[Value] = {load}
         work: list[Instruction] = [load]
         while work:
             value = work.pop()
-            if not all(self._is_unchanged(load, changes, join, -1) for join in self._joins.get(value, ())):
+            if not all(self._between.is_free(load, join, -1, changes) for join in self._joins.get(value, ())):
                 return False
             for user in value.users:
                 if isinstance(user, Phi):
@@ -109,8 +102,10 @@ class Restored:
                     work.append(user)
                     if self._bounds_a_loop(user):
                         return False
-                if self._is_read(value, user) and not self._is_unchanged(load, changes, user.block, self._place[user]):
-                    return False
+                if self._is_read(value, user):
+                    assert user.block is not None
+                    if not self._between.is_free(load, user.block, self._between.place[user], changes):
+                        return False
         return True
 
     def _is_read(self, value: Value, user: Instruction) -> bool:
@@ -129,25 +124,8 @@ class Restored:
         loop = self._innermost[block]
         return i is block.terminator and loop is not None and any(s not in loop.blocks for s in block.successors)
 
-    def _is_unchanged(self, load: Load, changes: dict[Block, list[int]], block: Block | None, last: int) -> bool:
-        """On all ways from the load to an instruction of a block, that one included; to the block's start if -1."""
-        seen: set[Block] = set()
-        assert block is not None
-        work = [(block, last)]
-        while work:
-            block, last = work.pop()
-            first = self._place[load] if block is load.block and last >= self._place[load] else -1
-            if any(first < place <= last for place in changes.get(block, ())):
-                return False
-            if first < 0:
-                for predecessor in self._predecessors[block]:
-                    if predecessor not in seen:
-                        seen.add(predecessor)
-                        work.append((predecessor, len(predecessor.instructions)))
-        return True
 
-
-def _may_meet_others(i: Instruction) -> bool:
+def may_meet_others(i: Instruction) -> bool:
     """A call behind which other threads may have stored."""
     if not isinstance(i, Call) or isinstance(effect_of(i), Drop) or (i.callee_name or "").startswith(PURE_CALLS):
         return False
