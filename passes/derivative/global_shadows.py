@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from numbad.passes.diagnostics import Bug
+from numbad.passes.diagnostics import Bug, refuse
 from numbad.passes.ir.builder import i32
 from numbad.passes.ir.function import Function, Global, Module
 from numbad.passes.ir.instructions import Call, Instruction
@@ -71,6 +71,20 @@ def dynamic_shadow(module: Module, value: Value, lane: int, width: int) -> Itera
     yield shadow
     if _space(value.type):
         yield Instruction("addrspacecast", value.type, [shadow])
+
+
+def check_shared(module: Module, target: Target, derivative: Function) -> None:
+    """Refuse shared memory for which there is no room beside its shadows."""
+    declared = [v for v in module.globals.values() if _space(v.type) == target.shared_space and not v.is_dynamic]
+    bytes = {v: size_of(v.value_type) for v in declared}
+    if sum(bytes.values()) <= target.shared_bytes:
+        return
+    own = [v for v in declared if not v.name.startswith(PREFIX)]
+    largest = max(own, key=lambda v: bytes[v])
+    user = next((i for i in derivative.instructions if any(root_of(o) is largest for o in i.operands)), None)
+    raise refuse("unsupported", f"{sum(bytes[v] for v in own):,} bytes of shared memory, and as much again for the "
+                 f"derivatives of what lies there: a kernel may declare {target.shared_bytes:,}",
+                 "use smaller tiles", user)
 
 
 def clear_shared(module: Module, target: Target, function: Function) -> None:

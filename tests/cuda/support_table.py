@@ -56,6 +56,7 @@ ROWS = (
         "thread",
         "barrier_after_early_exit barrier_under_a_loaded_condition barrier_in_a_loop_of_loaded_length",
         "let all threads come to it"),
+    row("more than 24 KB of shared memory in a block", "large_shared_array", "its shadows take as much again"),
     row("`shfl_sync` from any lane", "broadcast", "use the other shuffles or shared memory"),
     row("`atomic.max`, `min`, exchange, compare-and-swap of differentiated numbers, the old value of `atomic.add`",
         "atomic_maximum atomic_minimum exchange product_by_compare_and_swap old_value_of_an_add",

@@ -165,3 +165,18 @@ def remainders_with_quotients(x, out):
 @remainders_with_quotients.numpy
 def _(x, out):
     out[:] = np.array([math.remainder(v, 0.7) for v in x]) + np.rint(x / 0.7)
+
+
+@refuse("too much shared memory with its shadows", grid=1, block=64, active=(0, 1),
+        arguments=lambda rng: (rng.normal(size=64), np.zeros(64)))
+def large_shared_array(x, out):
+    s = cuda.shared.array(4000, float64)
+    t = cuda.threadIdx.x
+    s[t] = x[t]
+    cuda.syncthreads()
+    out[t] = s[63 - t] * s[t]
+
+
+@large_shared_array.numpy
+def _(x, out):
+    out[:] = x[::-1] * x
