@@ -151,7 +151,7 @@ class _Call:
         if launch.shared % 4:
             raise ValueError(f"{self.name}: {launch.shared} bytes of shared memory; a multiple of 4 is needed")
         if 2 * launch.shared > SHARED:
-            raise ValueError(f"{self.name}: {launch.shared:,} bytes of dynamic shared memory, and as much again for the "
+            raise ValueError(f"{self.name}: {launch.shared:,} bytes of dynamic shared memory, and as much again for "
                              f"derivatives of what lies there: numba-cuda launches kernels with at most {SHARED:,}")
         return launch.grid, launch.block, launch.stream, 2 * launch.shared  # the shadows lie behind the primal's
 
