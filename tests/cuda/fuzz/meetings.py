@@ -1,0 +1,332 @@
+"""How threads meet: barriers, in loops and branches that are the same for a block, what is done in steps between them,
+shuffles and votes."""
+
+from __future__ import annotations
+
+import random
+
+from cuda.fuzz.places import ADD, OWN, READ, KernelScope, Place
+from cuda.fuzz.shapes import Shape
+from cuda.fuzz.threads import Thread
+from fuzz.code import Statement
+from fuzz.expressions import Helper
+
+BARRIER = "cuda.syncthreads()"
+
+
+class Block(Thread):
+    """What all threads of a block come to."""
+
+    def __init__(self, rng: random.Random, budget: int, helpers: list[Helper], shape: Shape):
+        super().__init__(rng, budget, helpers, str(shape.size), str(shape.total))
+        self.shape = shape
+        self.warp = shape.size % 32 == 0
+        self.mask = "0xFFFFFFFF" if self.warp else "mask"
+
+    def barrier(self) -> Statement:
+        self.stretch.barrier()
+        return Statement(BARRIER)
+
+    def before(self, group: str, use: str) -> list[Statement]:
+        """A barrier, if the use needs one."""
+        found = [] if self.stretch.may(group, use) and self.rng.random() < 0.9 else [self.barrier()]
+        self.stretch.take(group, use)
+        return found
+
+    def shared(self, scope: KernelScope) -> Place | None:
+        found = [place for place in scope.places if place.name.startswith("s")]
+        return self.rng.choice(found) if found else None
+
+    # --- statements ---
+
+    def together(self, scope: KernelScope, depth: int, size: int) -> list[Statement]:
+        found: list[Statement] = []
+        for _ in range(size):
+            if self.budget <= 0:
+                break
+            self.budget -= 1
+            kinds = ["alone", "alone", "alone", "barrier"]
+            if any(place.name.startswith("s") for place in scope.places):
+                kinds += ["exchange", "exchange", "tree", "scan", "stencil", "bins", "broadcast"]
+                kinds += ["swap_shared"] * (sum(place.group == "s" for place in scope.places) > 1)
+            if any(place.name == "b" for place in scope.places):
+                kinds += ["exchange_in_global", "ping_pong", "swap_all"]
+            kinds += ["shuffle", "shuffle", "butterfly", "warp_sum", "warp_scan", "vote", "block_vote"]
+            if self.warp:
+                kinds += ["half_warp"]
+            if self.shape.size > 32:
+                kinds += ["one_warp"]
+            if depth:
+                kinds += ["loop", "loop", "loop", "branch", "halving", "loop_while_any"]
+            found += getattr(self, f"meet_{self.rng.choice(kinds)}")(scope, depth)
+        return found
+
+    def meet_alone(self, scope: KernelScope, depth: int) -> list[Statement]:
+        return self.block(scope, 2, self.rng.randint(1, 3))
+
+    def meet_barrier(self, scope: KernelScope, depth: int) -> list[Statement]:
+        return [self.barrier()]
+
+    def meet_loop(self, scope: KernelScope, depth: int) -> list[Statement]:
+        counter = self.fresh("i")
+        bounds = [str(self.rng.randint(1, 4)), "n", "n % 3 + 1", "1, n", "n, 0, -1", "0, 5, n % 2 + 1"]
+        bounds += [f"{outer} % 4" for outer in scope.uniform if outer != "n"]
+        return self.loop(scope, depth, f"for {counter} in range({self.rng.choice(bounds)}):", [counter])
+
+    def loop(self, scope: KernelScope, depth: int, head: str, counters: list[str],
+             last: list[Statement] | None = None) -> list[Statement]:
+        before = [self.barrier()] if self.stretch.heads else []  # the loops around may meet here first
+        inner = scope.inner()
+        inner.ints += counters
+        inner.uniform += counters
+        self.stretch.begin_loop()
+        body = self.together(inner, depth - 1, self.rng.randint(1, 4))
+        if not self.stretch.fits():
+            body.append(self.barrier())
+        self.stretch.end_loop()
+        return [*before, Statement(head, [*body, *(last or [])])]
+
+    def meet_halving(self, scope: KernelScope, depth: int) -> list[Statement]:
+        k = self.fresh("k")
+        first, test, step = self.rng.choice([("8", "> 0", "//= 2"), ("1", "< 5", "*= 2"), ("n", "> 0", "-= 1")])
+        loop = self.loop(scope, depth, f"while {k} {test}:", [k], [Statement(f"{k} {step}")])
+        return [Statement(f"{k} = {first}"), *loop]
+
+    def meet_loop_while_any(self, scope: KernelScope, depth: int) -> list[Statement]:
+        """As long as the number of some thread says so; the vote is a barrier."""
+        k, v = self.fresh("k"), self.rng.choice(scope.floats)
+        before = [self.barrier()]
+        inner = scope.inner()
+        inner.ints.append(k)
+        inner.uniform.append(k)
+        vote = self.rng.choice(["cuda.syncthreads_or({})", "cuda.syncthreads_count({}) > 2"])
+        self.stretch.begin_loop()
+        body = self.together(inner, depth - 1, self.rng.randint(1, 3))
+        body.append(Statement(f"{v} = 0.6 * {v} + 0.1 * math.sin({self.expression(inner)})"))
+        self.barrier()
+        self.stretch.end_loop()
+        self.stretch.uses = {}
+        test = vote.format(f"int32(abs({v}) > 0.1)")
+        return [*before, Statement(f"{k} = 0"),
+                Statement(f"while {test} and {k} < 4:" if "count" not in test else f"while {k} < 4 and {test}:",
+                          [Statement(f"{k} += 1"), *body])]
+
+    def meet_branch(self, scope: KernelScope, depth: int) -> list[Statement]:
+        k = self.rng.choice(scope.uniform)
+        test = self.rng.choice([f"{k} % 2 == 0", f"{k} > 2", "cuda.blockIdx.x == 0", "cuda.blockIdx.x % 2 == 1",
+                                "x0 > 0.0", "cuda.gridDim.x > 1", f"{k} > cuda.blockIdx.x"])
+        before = [self.barrier()] if self.stretch.heads else []
+        start = self.stretch.uses.copy()
+        branch = Statement(f"if {test}:", self.together(scope.inner(), depth - 1, self.rng.randint(1, 3)))
+        end = self.stretch.uses
+        self.stretch.uses = start.copy()
+        if self.rng.random() < 0.5:
+            branch.more.append(Statement("else:", self.together(scope.inner(), depth - 1, self.rng.randint(1, 2))))
+            branch.more[-1].body = branch.more[-1].body or [Statement("pass")]
+        self.stretch.either(end)
+        return [*before, branch]
+
+    # --- through shared memory ---
+
+    def meet_exchange(self, scope: KernelScope, depth: int) -> list[Statement]:
+        place = self.shared(scope)
+        assert place is not None
+        value, name = self.expression(scope), self.fresh("v")
+        found = [*self.before(place.group, OWN), Statement(f"{self.own(place, scope)} = {value}"), self.barrier()]
+        self.stretch.take(place.group, READ)
+        other, read = self.rng.choice(scope.floats), place.anywhere.format(self.index(scope))
+        scope.floats.append(name)
+        how = self.rng.choice(["{}", "0.5 * {} + " + other, "math.sin({}) * " + other])
+        return [*found, Statement(f"{name} = {how.format(read)}")]
+
+    def meet_stencil(self, scope: KernelScope, depth: int) -> list[Statement]:
+        """In place: all read, then all write, a few times."""
+        place, k, v = self.shared(scope), self.fresh("i"), self.fresh("v")
+        assert place is not None
+        element = place.own[0]
+        left, right = (place.anywhere.format(f"t + {d}") for d in ("1", f"{self.size} - 1"))
+        scope.floats.append(v)
+        body = [Statement(f"{v} = 0.3 * {left} + 0.5 * {element} * {right}"), Statement(BARRIER),
+                Statement(f"{element} = {v} + 0.1 * {self.rng.choice(scope.floats[:-1])}"), Statement(BARRIER)]
+        before = [self.barrier(), Statement(f"{v} = 0.0")]
+        count = self.rng.choice(["2", "3", "n"])
+        return [*before, Statement(f"for {k} in range({count}):", body)]
+
+    def meet_tree(self, scope: KernelScope, depth: int) -> list[Statement]:
+        place, k, v = self.shared(scope), self.fresh("k"), self.fresh("v")
+        assert place is not None
+        value = self.expression(scope)
+        before = [*self.before(place.group, OWN), Statement(f"{place.own[0]} = {value}"), self.barrier()]
+        top = 1
+        while 2 * top < self.shape.size:
+            top *= 2
+        one, other = place.anywhere.format("t"), place.anywhere.format(f"t + {k}")
+        step = Statement(self.rng.choice(["{0} += {1}", "{0} = 0.5 * {0} + math.sin({1})", "{0} *= math.cos({1})",
+                                          "{0} = max({0}, {1})", "{0} = {0} * {1}"]).format(one, other))
+        up = self.rng.random() < 0.3
+        test = f"t % (2 * {k}) == 0 and t + {k} < {self.size}" if up else f"t < {k} and t + {k} < {self.size}"
+        loop = Statement(f"while {k} < {self.size}:" if up else f"while {k} > 0:", [
+            Statement(f"if {test}:", [step]), Statement(BARRIER), Statement(f"{k} *= 2" if up else f"{k} //= 2")])
+        self.stretch.take(place.group, READ)
+        scope.floats.append(v)
+        return [*before, Statement(f"{k} = {1 if up else top}"), loop,
+                Statement(f"{v} = 0.2 * {place.anywhere.format('0')}")]
+
+    def meet_scan(self, scope: KernelScope, depth: int) -> list[Statement]:
+        place, k, v = self.shared(scope), self.fresh("k"), self.fresh("v")
+        assert place is not None
+        value, one, other = self.expression(scope), place.anywhere.format("t"), place.anywhere.format(f"t - {k}")
+        before = [*self.before(place.group, OWN), Statement(f"{one} = {value}"), self.barrier()]
+        how = self.rng.choice(["{} += 0.7 * {}", "{} *= math.cos({})", "{0} = math.sin({0} + {1})"])
+        scope.floats.append(v)
+        self.stretch.take(place.group, READ)
+        return [*before, Statement(f"{k} = 1"), Statement(f"{v} = 0.0"), Statement(f"while {k} < {self.size}:", [
+            Statement(f"{v} = {other} if t >= {k} else 0.0"), Statement(BARRIER),
+            Statement(how.format(one, v)), Statement(BARRIER),
+            Statement(f"{k} *= {self.rng.choice([2, 2, 3])}")])]
+
+    def meet_bins(self, scope: KernelScope, depth: int) -> list[Statement]:
+        """Sums that threads add to atomically."""
+        place = self.shared(scope)
+        assert place is not None
+        found = [*self.before(place.group, OWN), Statement(f"{place.own[0]} = {self.expression(scope)}"), self.barrier()]
+        adds = []
+        for _ in range(self.rng.randint(1, 2)):
+            where, value = place.sum.format(self.index(scope)), self.sum_free(scope, place)
+            adds.append(Statement(f"cuda.atomic.{self.rng.choice(['add', 'sub'])}({where}, 0.1 * {value})"))
+        if self.rng.random() < 0.4:
+            adds = [Statement(f"if {self.condition(scope)}:", adds)]
+        self.stretch.take(place.group, ADD)
+        return [*found, *adds, self.barrier()]
+
+    def sum_free(self, scope: KernelScope, place: Place) -> str:
+        """An expression that does not touch what is added to."""
+        inner = scope.inner()
+        inner.places = [p for p in scope.places if p.group != place.group]
+        return f"({self.expression(inner)})"
+
+    def meet_broadcast(self, scope: KernelScope, depth: int) -> list[Statement]:
+        """One thread writes what all read."""
+        place, v = self.shared(scope), self.fresh("v")
+        assert place is not None
+        k = self.rng.choice(["0", f"{self.size} - 1", "n"])
+        found = [*self.before(place.group, OWN),
+                 Statement(f"if t == {k}:", [Statement(f"{place.own[0]} = {self.expression(scope)}")]), self.barrier()]
+        self.stretch.take(place.group, READ)
+        scope.floats.append(v)
+        return [*found, Statement(f"{v} = {place.anywhere.format(k)}")]
+
+    def meet_swap_shared(self, scope: KernelScope, depth: int) -> list[Statement]:
+        one, other = self.rng.sample([place.name for place in scope.places if place.group == "s"], 2)
+        return [*self.before("s", OWN), Statement(f"{one}, {other} = {other}, {one}")]
+
+    # --- through global memory ---
+
+    def meet_exchange_in_global(self, scope: KernelScope, depth: int) -> list[Statement]:
+        place = self.rng.choice([place for place in scope.places if place.group == "a"])
+        name = self.fresh("v")
+        found = [*self.before("a", OWN), Statement(f"{place.own[0]} = {self.expression(scope)}"), self.barrier()]
+        self.stretch.take("a", READ)
+        read = place.anywhere.format(self.index(scope))
+        scope.floats.append(name)
+        return [*found, Statement(f"{name} = {read}")]
+
+    def meet_swap_all(self, scope: KernelScope, depth: int) -> list[Statement]:
+        """Threads that have swapped differently read each other's only after a barrier, and each its own view."""
+        return [*self.before("a", OWN), Statement("a, b = b, a")]
+
+    def meet_ping_pong(self, scope: KernelScope, depth: int) -> list[Statement]:
+        a, b = (next(p for p in scope.places if p.name == name) for name in ("a", "b"))
+        left, right = (a.anywhere.format(f"t + {d}") for d in ("1", f"{self.size} - 1"))
+        u = self.rng.choice(scope.floats)
+        before = [Statement("a, b = aa, bb"), self.barrier()]
+        return [*before, Statement(f"for {self.fresh('i')} in range({self.rng.choice(['2', '3', 'n'])}):", [
+            Statement(f"{b.own[0]} = 0.4 * {left} + 0.3 * {a.own[0]} * {right} + 0.1 * {u}"), Statement(BARRIER),
+            Statement("a, b = b, a")])]
+
+    # --- in a warp ---
+
+    def meet_shuffle(self, scope: KernelScope, depth: int) -> list[Statement]:
+        v, u = self.fresh("v"), self.rng.choice(scope.floats)
+        mode = self.rng.choice(["up", "down", "xor"])
+        d = self.rng.choice(["1", "2", "5", "16", f"({self.rng.choice(scope.uniform)} + 1)"])
+        if mode == "xor":
+            d = self.rng.choice(["1", "3", "16", "31", f"({self.rng.choice(scope.uniform)} % 7)"])
+        here = Statement(f"{v} = cuda.shfl_{mode}_sync({self.mask}, {self.expression(scope)}, {d})")
+        there = {"up": f"lane >= {d}", "down": f"lane + {d} < lanes", "xor": f"lane ^ {d} < lanes"}[mode]
+        after = [Statement(f"{v} = {v} if {there} else {self.rng.choice([u, '0.0'])}")]
+        if mode == "xor":
+            after = [Statement(f"{v} = {v} if (lane ^ {d}) < lanes else {u}")]
+        if (self.warp or mode == "up") and self.rng.random() < 0.5:
+            after = []
+        scope.floats.append(v)
+        return [here, *after]
+
+    def meet_butterfly(self, scope: KernelScope, depth: int) -> list[Statement]:
+        v, u, k = self.fresh("v"), self.fresh("v"), self.fresh("k")
+        how = self.rng.choice(["{0} += {1}", "{0} *= math.cos({1})", "{0} = 0.5 * {0} + math.sin({1})",
+                               "{0} = max({0}, {1})"])
+        first = Statement(f"{v} = {self.expression(scope)}")
+        scope.floats.append(v)
+        return [first, Statement(f"{k} = 16"), Statement(f"while {k} > 0:", [
+            Statement(f"{u} = cuda.shfl_xor_sync({self.mask}, {v}, {k})"),
+            Statement(f"if (lane ^ {k}) < lanes:", [Statement(how.format(v, u))]), Statement(f"{k} //= 2")])]
+
+    def meet_warp_sum(self, scope: KernelScope, depth: int) -> list[Statement]:
+        v, u, k = self.fresh("v"), self.fresh("v"), self.fresh("i")
+        first = Statement(f"{v} = {self.expression(scope)}")
+        body = [Statement(f"{u} = cuda.shfl_down_sync({self.mask}, {v}, 16 >> {k})"),
+                Statement(f"if lane + (16 >> {k}) < lanes:", [Statement(f"{v} += {u}")])]
+        if self.warp and self.rng.random() < 0.6:
+            body = [Statement(f"{v} += cuda.shfl_down_sync({self.mask}, {v}, 16 >> {k})")]
+        found = [first, Statement(f"for {k} in range(5):", body)]
+        if (sums := self.place(scope, ADD)) is not None:
+            found.append(Statement("if lane == 0:", [
+                Statement(f"cuda.atomic.add({sums[0].sum.format(self.index(scope))}, 0.1 * {v})")]))
+        scope.floats.append(v)
+        return found
+
+    def meet_warp_scan(self, scope: KernelScope, depth: int) -> list[Statement]:
+        v, u, k = self.fresh("v"), self.fresh("v"), self.fresh("k")
+        how = self.rng.choice(["{0} += 0.5 * {1}", "{0} = math.sin({0} + {1})", "{0} *= math.cos({1})"])
+        first = Statement(f"{v} = {self.expression(scope)}")
+        scope.floats.append(v)
+        return [first, Statement(f"{k} = 1"), Statement(f"while {k} < 32:", [
+            Statement(f"{u} = cuda.shfl_up_sync({self.mask}, {v}, {k})"),
+            Statement(f"if lane >= {k}:", [Statement(how.format(v, u))]), Statement(f"{k} *= 2")])]
+
+    def meet_vote(self, scope: KernelScope, depth: int) -> list[Statement]:
+        k = self.fresh("k")
+        v = self.rng.choice(scope.floats)
+        how = self.rng.choice(["cuda.popc(int32(cuda.ballot_sync({m}, {c})))", "int(cuda.any_sync({m}, {c}))",
+                               "int(cuda.all_sync({m}, {c}))", "cuda.syncthreads_count(int32({c}))",
+                               "cuda.syncthreads_or(int32({c}))", "cuda.syncthreads_and(int32({c}))"])
+        if "sync" + "threads" in how:
+            self.stretch.barrier()
+        scope.ints.append(k)
+        return [Statement(f"{k} = {how.format(m=self.mask, c=f'{v} > 0.1')} % 7")]
+
+    def meet_block_vote(self, scope: KernelScope, depth: int) -> list[Statement]:
+        """A branch that a vote decides: the same for all threads."""
+        v = self.rng.choice(scope.floats)
+        self.stretch.barrier()
+        start = self.stretch.uses.copy()
+        how = self.rng.choice(["cuda.syncthreads_or({})", "cuda.syncthreads_and({})", "cuda.syncthreads_count({}) > 3"])
+        body = self.together(scope.inner(), max(depth - 1, 0), self.rng.randint(1, 3))
+        self.stretch.either(start)
+        return [Statement(f"if {how.format(f'int32({v} > 0.2)')}:", body)]
+
+    def meet_half_warp(self, scope: KernelScope, depth: int) -> list[Statement]:
+        """Lanes that part from the others, and meet among themselves."""
+        v = self.rng.choice(scope.floats)
+        d = self.rng.choice(["1", "2", "8", "15"])
+        test, mask = self.rng.choice([("lane < 16", "0xFFFF"), ("lane >= 16", "0xFFFF0000")])
+        return [Statement(f"if {test}:", [
+            Statement(f"{v} = 0.5 * {v} + 0.4 * cuda.shfl_xor_sync({mask}, {self.expression(scope)}, {d})")])]
+
+    def meet_one_warp(self, scope: KernelScope, depth: int) -> list[Statement]:
+        v, u = self.rng.choice(scope.floats), self.fresh("v")
+        return [Statement("if t < 32:", [
+            Statement(f"{u} = cuda.shfl_{self.rng.choice(['up', 'xor', 'down'])}_sync(0xFFFFFFFF, "
+                      f"{self.expression(scope)}, {self.rng.choice(['1', '4', '7'])})"),
+            Statement(f"{v} = 0.5 * {v} + math.sin({u})")])]
