@@ -60,8 +60,6 @@ def shadow_address(module: Module, target: Target, value: Value, lane: int) -> V
 
 def dynamic_shadow(module: Module, value: Value, lane: int, width: int) -> Iterator[Instruction]:
     """Instructions for the head of a function; the last one is the shadow of an address in dynamic memory."""
-    if isinstance(value, ConstantExpression) and value.opcode == "getelementptr":
-        raise Bug(f"the address {value} in shared memory of unknown size")
     generic = value
     if _space(value.type):
         generic = Instruction("addrspacecast", PTR, [value])
