@@ -96,9 +96,12 @@ def read(log: Path | None) -> dict[int, dict]:
 
 def work(tools: Tools, seeds: list[int], inputs: int) -> None:
     for seed in seeds:
-        verdict = tools.check(tools.program(seed), inputs)
-        print(json.dumps({"seed": seed, "kind": verdict.kind, "message": verdict.message[:1000],
-                          "compared": verdict.compared}), flush=True)
+        program = tools.program(seed)
+        verdict = tools.check(program, inputs)
+        row = {"seed": seed, "kind": verdict.kind, "message": verdict.message[:1000], "compared": verdict.compared}
+        if verdict.kind not in tools.fine:
+            row["program"] = str(program)  # of a seed, another generator makes another one
+        print(json.dumps(row), flush=True)
 
 
 def shrink(tools: Tools, seed: int, inputs: int) -> None:

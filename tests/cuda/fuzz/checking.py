@@ -16,7 +16,9 @@ from cuda.lowering import lowered
 from cuda.machines import Emulated
 from cuda.pool import copied
 from numba import typeof
+from numba.cuda.dispatcher import CUDADispatcher
 
+import numbad as nd
 from fuzz import verdicts
 from fuzz.verdicts import Verdict, Wrong, function, verdict
 from numbad.differences import Differences, differences
@@ -36,7 +38,7 @@ def _check(program: KernelProgram, inputs: int) -> Verdict:
         name="f", kernel=function(program), grid=program.shape.grid, block=program.shape.block, shared=program.shared,
         active=program.active, drawn=program.draw)
     argtypes = tuple(typeof(value) for value in program.draw(0))
-    text, entry = lowered(kernel.kernel, argtypes)
+    text, entry = _compiled(kernel.kernel, argtypes)
     watched, primal = EmulatedKernel(text, entry, races=True), EmulatedKernel(text, entry)
     machine, compared = Emulated(), 0
     for seed in range(inputs):
@@ -55,6 +57,19 @@ def _check(program: KernelProgram, inputs: int) -> Verdict:
         except (MemoryError, RuntimeError, ValueError, TypeError) as error:
             raise Wrong("launch", f"inputs {seed}, {machine.order} order: {type(error).__name__}: {error}") from error
     return Verdict("right", compared=compared)
+
+
+def _compiled(kernel: CUDADispatcher, argtypes: tuple) -> tuple[str, str]:
+    try:
+        return lowered(kernel, argtypes)
+    except (nd.NoDerivative, nd.Unsupported, nd.EngineError):
+        raise
+    except Exception as error:  # numba-cuda's, of whatever kind; those of a derivative inside the kernel are in them
+        what = f"{type(error).__name__}: {error}"
+        for ours, kind in (("EngineError", "engine"), ("Unsupported", "refused"), ("NoDerivative", "refused")):
+            if f"numbad.errors.{ours}" in what or f"{ours}:" in what:
+                raise Wrong(kind, what) from error
+        raise Wrong("numba", what) from error
 
 
 def _compare(program: KernelProgram, drawn: Drawn, machine: Emulated, primal: EmulatedKernel, after: tuple) -> int:

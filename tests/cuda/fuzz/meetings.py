@@ -131,8 +131,8 @@ class Block(Thread):
     def meet_exchange(self, scope: KernelScope, depth: int) -> list[Statement]:
         place = self.shared(scope)
         assert place is not None
-        value, name = self.expression(scope), self.fresh("v")
-        found = [*self.before(place.group, OWN), Statement(f"{self.own(place, scope)} = {value}"), self.barrier()]
+        name, before = self.fresh("v"), self.before(place.group, OWN)
+        found = [*before, Statement(f"{place.own[0]} = {self.expression(scope)}"), self.barrier()]
         self.stretch.take(place.group, READ)
         other, read = self.rng.choice(scope.floats), place.anywhere.format(self.index(scope))
         scope.floats.append(name)
@@ -155,8 +155,8 @@ class Block(Thread):
     def meet_tree(self, scope: KernelScope, depth: int) -> list[Statement]:
         place, k, v = self.shared(scope), self.fresh("k"), self.fresh("v")
         assert place is not None
-        value = self.expression(scope)
-        before = [*self.before(place.group, OWN), Statement(f"{place.own[0]} = {value}"), self.barrier()]
+        before = self.before(place.group, OWN)
+        before += [Statement(f"{place.own[0]} = {self.expression(scope)}"), self.barrier()]
         top = 1
         while 2 * top < self.shape.size:
             top *= 2
@@ -175,8 +175,9 @@ class Block(Thread):
     def meet_scan(self, scope: KernelScope, depth: int) -> list[Statement]:
         place, k, v = self.shared(scope), self.fresh("k"), self.fresh("v")
         assert place is not None
-        value, one, other = self.expression(scope), place.anywhere.format("t"), place.anywhere.format(f"t - {k}")
-        before = [*self.before(place.group, OWN), Statement(f"{one} = {value}"), self.barrier()]
+        one, other = place.anywhere.format("t"), place.anywhere.format(f"t - {k}")
+        before = self.before(place.group, OWN)
+        before += [Statement(f"{one} = {self.expression(scope)}"), self.barrier()]
         how = self.rng.choice(["{} += 0.7 * {}", "{} *= math.cos({})", "{0} = math.sin({0} + {1})"])
         scope.floats.append(v)
         self.stretch.take(place.group, READ)
