@@ -1,8 +1,12 @@
 """Features that work alone, where they meet: what random kernels (`cuda.fuzz`) have found."""
 
+import math
+
 import numpy as np
 from cuda.pool.entry import entry
 from numba import cuda, float64
+
+import numbad as nd
 
 N = 64
 
@@ -51,3 +55,39 @@ def strided_array_in_a_branch_and_after(x, index, out):
 @strided_array_in_a_branch_and_after.numpy
 def _(x, index, out):
     out[:] = np.where(np.arange(N) >= 17, x * x[::-1], 0.5) * x[index % 61]
+
+
+@cuda.jit(device=True, inline="never")
+def settled(u, v):
+    k = 0
+    while k < 4 and abs(v) > 0.05:
+        k += 1
+        u = 0.6 * u + 0.2 * math.sin(u * v)
+        v = 0.5 * v + 0.3 * u * v
+    return u * v
+
+
+@entry(arguments=lambda rng: (rng.uniform(0.2, 1.0, N), rng.uniform(0.2, 1.0, N), np.zeros(N)), grid=2, block=32,
+       active=(0, 1, 2))
+def gradients_in_a_loop(x, y, out):
+    """Both tangents of a number are one vector, which a thread keeps in two words."""
+    i = cuda.grid(1)
+    total = 0.0
+    for k in range(i % 4 + 1):
+        a, b = nd.grad(settled, (0, 1))(x[i], y[i] - 0.1 * k)
+        total += a * b
+    out[i] = total
+
+
+@gradients_in_a_loop.numpy
+def _(x, y, out):
+    for i in range(N):
+        for k in range(i % 4 + 1):
+            u, v, slopes = x[i], y[i] - 0.1 * k, np.eye(2)  # rows: of u, of v
+            for _ in range(4):
+                if abs(v) <= 0.05:
+                    break
+                c = 0.2 * math.cos(u * v)
+                u, slopes[0] = 0.6 * u + 0.2 * math.sin(u * v), 0.6 * slopes[0] + c * (v * slopes[0] + u * slopes[1])
+                v, slopes[1] = 0.5 * v + 0.3 * u * v, (0.5 + 0.3 * u) * slopes[1] + 0.3 * v * slopes[0]
+            out[i] += np.prod(v * slopes[0] + u * slopes[1])
