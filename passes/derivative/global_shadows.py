@@ -8,7 +8,7 @@
 
 Given   a module, a target, a constant address.
 Gives   the address of the shadow. Names hold letters that assemblers take.
-Unsure  raises `Bug`.
+Unsure  does not happen: each constant address lies in a variable that the module knows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import i32
 from numbad.passes.ir.function import Function, Global, Module
 from numbad.passes.ir.instructions import Call, Instruction

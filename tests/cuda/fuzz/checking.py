@@ -53,7 +53,8 @@ def _check(program: KernelProgram, inputs: int) -> Verdict:
         except Race as race:
             raise Wrong("race", f"inputs {seed}, {machine.order} order: {race}") from race
         except EmulationError as error:
-            raise Wrong("emulation", f"inputs {seed}, {machine.order} order: {type(error).__name__}: {error}") from error
+            what = f"{type(error).__name__}: {error}"
+            raise Wrong("emulation", f"inputs {seed}, {machine.order} order: {what}") from error
         except (MemoryError, RuntimeError, ValueError, TypeError) as error:
             raise Wrong("launch", f"inputs {seed}, {machine.order} order: {type(error).__name__}: {error}") from error
     return Verdict("right", compared=compared)
@@ -80,14 +81,15 @@ def _compare(program: KernelProgram, drawn: Drawn, machine: Emulated, primal: Em
     seeds = [None if is_number(leaf) else leaf for leaf in drawn.active(drawn.seeds)]
     known, size = inner(seeds, drawn.active(tangents))
     is_finite = all(np.all(np.isfinite(leaf)) for leaf in leaves(after))
-    for machine.order in machine.orders:
+    for order in machine.orders:
+        machine.order = order
         left, adjoints = drawn.pulled(machine)
-        _expect_same(program, f"vjp in {machine.order} order", left, after)
+        _expect_same(program, f"vjp in {order} order", left, after)
         if not is_finite:
             continue
         found, other_size = inner(drawn.active(adjoints), drawn.active(drawn.tangents))
         if not abs(found - known) <= (3e-4 if program.single else 1e-10) * max(size, other_size):
-            raise Wrong("reverse", f"{machine.order} order: <w, J v> = {known:.17g}, <J' w, v> = {found:.17g}, terms "
+            raise Wrong("reverse", f"{order} order: <w, J v> = {known:.17g}, <J' w, v> = {found:.17g}, terms "
                         f"{max(size, other_size):.3g}")
     if not is_finite:
         return 0
@@ -107,7 +109,7 @@ def _compare(program: KernelProgram, drawn: Drawn, machine: Emulated, primal: Em
         if close.converged and _agree(tangent, close, program.single):
             return 0  # the kernel has ripples that the longer steps went past
         worst = int(np.argmax(np.abs(tangent - finite.value)))
-        raise Wrong("forward", f"tangent {worst}: {tangent[worst]:.17g}, by finite differences {finite.value[worst]:.17g}")
+        raise Wrong("forward", f"tangent {worst}: {tangent[worst]:.17g}, by differences {finite.value[worst]:.17g}")
     return 1
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 
 from cuda.fuzz.places import OWN, KernelScope, Place
-from cuda.fuzz.threads import PRIVATE, ROW, Thread
+from cuda.fuzz.shapes import ROW
+from cuda.fuzz.threads import PRIVATE, Thread
+
 from fuzz.code import Statement
 from fuzz.expressions import Helper
 
@@ -29,7 +31,8 @@ def helper(rng: random.Random, name: str, callees: list[Helper]) -> tuple[Helper
     body += writer.block(scope, 2, rng.randint(2, 4))
     value = writer.expression(scope)
     if kind == "recursive":
-        value = f"math.sin({value} + 0.7 * {name}({writer.expression(scope)}, {rng.choice(['k - 1', 'k - 2', 'k // 2'])}))"
+        deeper = f"{writer.expression(scope)}, {rng.choice(['k - 1', 'k - 2', 'k // 2'])}"
+        value = f"math.sin({value} + 0.7 * {name}({deeper}))"
     elif kind == "pair":
         value = f"{value}, {writer.expression(scope)}"
     assert all(uses == {OWN} or group == "r" for group, uses in writer.stretch.uses.items())

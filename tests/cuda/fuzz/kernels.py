@@ -22,6 +22,7 @@ from cuda.fuzz.meetings import Block
 from cuda.fuzz.places import KernelScope, Place
 from cuda.fuzz.shapes import BINS, READ_ONLY, ROW, Argument, Shape, arguments, shape
 from cuda.fuzz.threads import PRIVATE
+
 from fuzz.code import Program, Statement
 from fuzz.expressions import Helper
 
@@ -46,8 +47,8 @@ class KernelProgram(Program):
 
     @property
     def heading(self) -> str:
-        launched = "".join(f"# {a.name}: {a.kind} {a.dtype} {a.shape or ''}{' active' * a.active}\n"
-                           for a in self.arguments)
+        launched = "".join(f"# {a.name}: {a.kind} {a.dtype} {a.shape or ''}{' active' * a.active}"
+                           f"{' strided' * a.strided}\n" for a in self.arguments)
         return f"# f[{self.shape.grid}, {self.shape.block}, 0, {self.shared}]\n{launched}{HEADING}"
 
     def decorator(self, function: Statement) -> str:
@@ -108,7 +109,9 @@ class _Kernel(Block):
                                  "cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x"])
         elif len(block) == 3:
             t = f"(cuda.threadIdx.z * {block[1]} + cuda.threadIdx.y) * cuda.blockDim.x + cuda.threadIdx.x"
-        number = "cuda.blockIdx.x" if len(self.shape.grid) == 1 else "(cuda.blockIdx.y * cuda.gridDim.x + cuda.blockIdx.x)"
+        number = "cuda.blockIdx.x"
+        if len(self.shape.grid) == 2:
+            number = f"(cuda.blockIdx.y * cuda.gridDim.x + {number})"
         ways = [f"{number} * {size} + t"]
         if len(block) == 1:
             ways += ["cuda.grid(1)", "cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x"]
@@ -137,8 +140,9 @@ class _Kernel(Block):
         found = []
         for _ in range(self.rng.choice([0, 0, 1, 1, 2])):
             name, i = self.fresh("w"), self.fresh("i")
-            found += [Statement(f"{name} = cuda.local.array({PRIVATE}, {self.dtype()})"),
-                      Statement(f"for {i} in range({PRIVATE}):", [Statement(f"{name}[{i}] = {self.expression(scope)}")])]
+            found.append(Statement(f"{name} = cuda.local.array({PRIVATE}, {self.dtype()})"))
+            first = Statement(f"{name}[{i}] = {self.expression(scope)}")
+            found.append(Statement(f"for {i} in range({PRIVATE}):", [first]))
             scope.arrays[name] = PRIVATE
         if self.rng.random() < 0.3:
             found.append(Statement("weights = cuda.const.array_like(WEIGHTS)"))

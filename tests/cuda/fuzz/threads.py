@@ -6,12 +6,11 @@ from __future__ import annotations
 import random
 
 from cuda.fuzz.places import ADD, OWN, READ, KernelScope, Place, Stretch
+
 from fuzz.code import Statement
 from fuzz.expressions import Helper
 from fuzz.statements import Statements
 
-ROW = 3
-"""Elements of a row of the matrix, of which each thread has one."""
 PRIVATE = 4
 """Elements of a local array."""
 
@@ -59,8 +58,8 @@ class Thread(Statements):
 
     def condition(self, scope: KernelScope) -> str:
         if scope.in_kernel and self.rng.random() < 0.4:
-            return self.rng.choice(["t % 2 == 0", "t < 5", f"t >= {self.size} // 2", "i % 3 != 1", f"t == {self.size} - 1",
-                                    "t % 32 < 7", f"i < {self.total} - 4"])
+            return self.rng.choice(["t % 2 == 0", "t < 5", f"t >= {self.size} // 2", "i % 3 != 1",
+                                    f"t == {self.size} - 1", "t % 32 < 7", f"i < {self.total} - 4"])
         return super().condition(scope)
 
     def target(self, scope: KernelScope) -> str:
