@@ -6,6 +6,7 @@
 from cuda.pool import (  # noqa: F401
     atomics,
     branches,
+    combinations,
     elementwise,
     functions,
     mathematics,
