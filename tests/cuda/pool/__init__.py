@@ -8,6 +8,7 @@ from cuda.pool import (  # noqa: F401
     branches,
     elementwise,
     functions,
+    lanes,
     mathematics,
     memories,
     overwritten,
