@@ -9,6 +9,7 @@ from cuda.pool import (  # noqa: F401
     combinations,
     elementwise,
     functions,
+    lanes,
     mathematics,
     memories,
     overwritten,

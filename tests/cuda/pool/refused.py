@@ -8,8 +8,6 @@ from cuda.pool.entry import refuse
 from numba import cuda, float64
 from numba.cuda import libdevice
 
-FULL = 0xFFFFFFFF
-
 
 @refuse("a barrier under a branch that differs between threads", grid=1, block=64, active=(0, 1),
         arguments=lambda rng: (rng.normal(size=40), np.zeros(40)))
@@ -126,19 +124,6 @@ def atomic_minimum(x, out):
 @atomic_minimum.numpy
 def _(x, out):
     out[0] = np.min(x)
-
-
-@refuse("a shuffle from any lane", grid=1, block=64, active=(0, 1),
-        arguments=lambda rng: (rng.normal(size=64), np.zeros(64)))
-def broadcast(x, out):
-    i = cuda.grid(1)
-    out[i] = x[i] * cuda.shfl_sync(FULL, x[i], 3)
-
-
-@broadcast.numpy
-def _(x, out):
-    rows = x.reshape(2, 32)
-    out[:] = (rows * rows[:, 3:4]).reshape(-1)
 
 
 @refuse("a second result through a pointer", arguments=drawn(0.5, 3.0), grid=2, block=64, active=(0, 1))
