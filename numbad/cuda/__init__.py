@@ -33,9 +33,13 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numbad.api import Argnums
+    from numbad.cuda.agreement import Check
     from numbad.cuda.launch import Derivative
 
-__all__ = ["is_for_gpu", "jvp", "vjp"]
+__all__ = ["check_grads", "is_for_gpu", "jvp", "vjp"]
 
 
 def is_for_gpu(function: Any) -> bool:
@@ -72,6 +76,30 @@ def vjp(kernel: Any) -> Derivative:
     if the tape does not fit.
     """
     return _derivative(kernel, "reverse")
+
+
+def check_grads(kernel: Any, argnums: Argnums | None = None, modes: Sequence[str] = ("fwd", "rev"), *,
+                atol: float = 0.0, rtol: float | None = None, seed: int = 0) -> Check:
+    """Compare a kernel's derivatives with each other and with finite differences of the kernel itself, where it runs.
+
+        check_grads(kernel)[grid, block](x, 0.5, out)
+
+    Arguments are given as to the kernel, and arrays hold afterwards what they held before. Compared is what those
+    arrays hold after the launch that the kernel writes and that are differentiated.
+
+    argnums     which arguments, by position or name; by default all that hold floats, also those that are only written
+    modes       "fwd": `jvp` against finite differences; "rev": `vjp` against `jvp`, or against finite differences if
+                "fwd" is not asked for
+    atol, rtol, seed    as in `numbad.check_grads`
+
+    Raises what `numbad.check_grads` does. It takes some tens of launches, and copies the arrays to the host for each.
+    """
+    from numbad.cuda.agreement import Check
+    from numbad.cuda.gpu import GPU
+    from numbad.cuda.numba_cuda import kernel_of
+
+    kernel = kernel.kernel if isinstance(kernel, DifferentiableKernel) else kernel
+    return Check(kernel_of(kernel, "cuda.check_grads"), GPU, argnums, modes, atol, rtol, seed)
 
 
 class DifferentiableKernel:
