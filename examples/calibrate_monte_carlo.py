@@ -1,8 +1,8 @@
 """Which volatility explains a price? Calibration of a Monte Carlo simulation on the GPU.
 
 Prices of options on one share are known. Each thread follows the share along one random path and adds what the options
-would pay. The volatility falls or rises from its start towards a mean; Gauss-Newton fits these three numbers, with the
-derivatives of all prices from `nd.cuda.jvp`: three launches, whatever the number of paths.
+would pay. The volatility falls or rises from its start towards a mean; SciPy's least squares fit these three numbers,
+with the derivatives of all prices from `nd.cuda.jvp`: three launches, whatever the number of prices.
 
     python examples/calibrate_monte_carlo.py
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import cuda
+from scipy.optimize import least_squares
 
 import numbad as nd
 
@@ -74,26 +75,26 @@ class Market:
 @dataclass(frozen=True)
 class Result:
     found: np.ndarray
-    misfits: list[float]
+    first_misfit: float
+    misfit: float
 
 
-def main(paths: int = PATHS, steps: int = STEPS, iterations: int = 8) -> Result | None:
+def main(paths: int = PATHS, steps: int = STEPS) -> Result | None:
     if not cuda.is_available():
         print("this example needs an NVIDIA GPU, and there is none here")
         return None
     market = Market(paths, steps)
     quoted, _ = market.prices_and_jacobian(TRUTH)
-    found, misfits = np.array([0.25, 0.25, 1.0]), []
-    for _ in range(iterations):
-        prices, jacobian = market.prices_and_jacobian(found)
-        misfits.append(float(np.sum((prices - quoted) ** 2)))
-        change = np.linalg.lstsq(jacobian, quoted - prices, rcond=1e-10)[0]
-        found = np.maximum(found + change, 0.01)
-    print(f"{paths} paths of {steps} steps, {quoted.size} prices, {iterations} steps of Gauss-Newton")
-    print(f"sum of squared errors of the prices: {misfits[0]:.3g} at first, {misfits[-1]:.3g} at the end")
-    for name, value, true in zip(("start", "mean", "speed"), found, TRUTH, strict=True):
+    first = np.array([0.3, 0.25, 1.0])
+    done = least_squares(lambda x: market.prices_and_jacobian(x)[0] - quoted, first,
+                         jac=lambda x: market.prices_and_jacobian(x)[1], bounds=([0.01, 0.01, 0.1], [1.0, 1.0, 10.0]),
+                         x_scale="jac", xtol=1e-12, ftol=1e-12, gtol=1e-12)
+    result = Result(done.x, float(np.sum((market.prices_and_jacobian(first)[0] - quoted) ** 2)), 2.0 * float(done.cost))
+    print(f"{paths} paths of {steps} steps, {quoted.size} prices, {done.nfev} tries")
+    print(f"sum of squared errors of the prices: {result.first_misfit:.3g} at first, {result.misfit:.3g} at the end")
+    for name, value, true in zip(("start", "mean", "speed"), result.found, TRUTH, strict=True):
         print(f"{name:5} {value:.6f} (true: {true})")
-    return Result(found, misfits)
+    return result
 
 
 if __name__ == "__main__":

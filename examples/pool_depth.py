@@ -1,8 +1,9 @@
 """How deep is the pool? A film of the waves on it tells: they are slow where it is shallow.
 
 A wave spreads over a pool on the GPU, one launch a time step. Only a film of its surface is known, with some noise.
-SciPy's L-BFGS-B finds the depth in every cell. The gradient of the misfit comes from the launches in reverse order, each
-by `nd.cuda.vjp` of its kernel; of the states in between, only every tenth is kept, and the others are computed again.
+SciPy's L-BFGS-B finds the depth in every cell. The gradient of the misfit comes from the launches in reverse order,
+each by `nd.cuda.vjp` of its kernel; of the states in between, only every tenth is kept, and the others are computed
+again.
 
     python examples/pool_depth.py
 """
@@ -48,7 +49,7 @@ def drops(n: int) -> np.ndarray:
     surface = np.zeros((n, n))
     for row, column in ((0.3, 0.35), (0.7, 0.6)):
         square = (x[:, None] - row * n) ** 2 + (x[None, :] - column * n) ** 2
-        surface += np.exp(-square / (0.06 * n) ** 2)
+        surface += np.exp(-square / (0.1 * n) ** 2)
     surface[0], surface[-1], surface[:, 0], surface[:, -1] = 0.0, 0.0, 0.0, 0.0
     return surface
 
@@ -132,7 +133,7 @@ class Result:
         return float(np.linalg.norm((self.found - self.truth)[inner]) / np.linalg.norm(self.truth[inner]))
 
 
-def main(n: int = N, steps: int = STEPS, iterations: int = 60) -> Result | None:
+def main(n: int = N, steps: int = STEPS, iterations: int = 200) -> Result | None:
     if not cuda.is_available():
         print("this example needs an NVIDIA GPU, and there is none here")
         return None

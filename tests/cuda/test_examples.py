@@ -31,8 +31,8 @@ def pool(monkeypatch):
 
 
 def test_depths_are_recovered(pool, capsys):
-    result = run("pool_depth", capsys, n=12, steps=24, iterations=15)
-    assert result.misfits[-1] < 1e-3 * result.misfits[0]
+    result = run("pool_depth", capsys, n=10, steps=20, iterations=25)
+    assert result.misfits[-1] < 1e-2 * result.misfits[0]
     assert result.error < 0.1
 
 
@@ -52,7 +52,7 @@ def test_the_volatility_is_found(monkeypatch, capsys):
     as_gpu(monkeypatch, module)
     result = run("calibrate_monte_carlo", capsys, paths=128, steps=6)
     np.testing.assert_allclose(result.found, module.TRUTH, rtol=1e-6)
-    assert result.misfits[0] > 1.0
+    assert result.first_misfit > 1.0 and result.misfit < 1e-12
 
 
 @pytest.mark.skipif(cuda.is_available(), reason="there is a GPU")
