@@ -56,6 +56,8 @@ def jvp(kernel: Any) -> Derivative:
     tangents of arrays that it writes are overwritten. An array under `Const` that derivatives are written into gets a
     tangent for the time of the launch.
 
+    `jvp(kernel).forall(ntasks)(...)` chooses grid and block, as `kernel.forall` does.
+
     Dynamic shared memory is asked for as by the kernel; the derivative takes twice as much. Raises NoDerivative or
     Unsupported for what has no derivative here; ImportError without numba-cuda, Unsupported without a GPU.
     """
@@ -68,7 +70,8 @@ def vjp(kernel: Any) -> Derivative:
     Arguments are those of the kernel, each in `Const`, or in `Dup` with its shadow, an array on the device of the same
     shape, strides and dtype. Adjoints are added to it. The shadow of an array that the kernel writes holds the seed
     before the launch, and afterwards the adjoint of what the array held before the launch. The shadow of a float is an
-    array of one number, to which all threads add. The kernel's arrays are changed as by the kernel.
+    array of one number, to which all threads add. The kernel's arrays are changed as by the kernel. `forall` is that of
+    `jvp`.
 
     What a loop overwrites is kept in memory of the device, of as many words for each thread as the hungriest needs.
     Where that depends on data, the kernel is run once more before to find out, and the arrays that it writes are put
@@ -93,6 +96,8 @@ def check_grads(kernel: Any, argnums: Argnums | None = None, modes: Sequence[str
     atol, rtol, seed    as in `numbad.check_grads`
 
     Raises what `numbad.check_grads` does. It takes some tens of launches, and copies the arrays to the host for each.
+    Finite differences move the arguments by about a per cent of their size: a kernel that makes an index of them must
+    stay within its arrays there.
     """
     from numbad.cuda.agreement import Check
     from numbad.cuda.gpu import GPU
