@@ -57,10 +57,12 @@ def reads_only(x, seen):
 
 DIFFERENT = ("saxpy", "complex_numbers", "tuples", "strided_arrays", "reverse_in_dynamic_memory", "newton_root")
 """By what they take: numbers, complex arrays, tuples, strides, dynamic shared memory, a tape that follows data."""
+ENDS = ("soft_histogram",)
+"""Their moved arguments are indices beyond the end of an array."""
 
 
 @pytest.mark.parametrize("name", [
-    name if name in DIFFERENT else pytest.param(name, marks=pytest.mark.slow) for name in POOL])
+    name if name in DIFFERENT else pytest.param(name, marks=pytest.mark.slow) for name in POOL if name not in ENDS])
 def test_kernels_of_the_pool(name):
     kernel = POOL[name]
     check(kernel.kernel, (kernel.grid, kernel.block, 0, kernel.shared), *kernel.drawn(), argnums=kernel.active)
