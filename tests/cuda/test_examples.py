@@ -27,11 +27,12 @@ def run(name, capsys, **size):
 def pool(monkeypatch):
     module = importlib.import_module("pool_depth")
     as_gpu(monkeypatch, module)
+    monkeypatch.setattr(module, "BLOCK", (4, 4))  # no more threads than the small pools need
     return module
 
 
 def test_depths_are_recovered(pool, capsys):
-    result = run("pool_depth", capsys, n=10, steps=20, iterations=25)
+    result = run("pool_depth", capsys, n=8, steps=16, iterations=20)
     assert result.misfits[-1] < 1e-2 * result.misfits[0]
     assert result.error < 0.1
 
