@@ -3,9 +3,10 @@
     python benchmarks/gpu.py [--small] [--without-tests]
 
 Prints the versions, runs the tests of kernels on the GPU, and measures for five kernels the time of the kernel, of its
-tangents (`numbad.cuda.jvp`) and of its gradient (`numbad.cuda.vjp`) by the device's events, medians; the bandwidth that
-kernels bound by memory reach, against a copy on the device; and, where Warp is installed, the gradient of the stencil
-by Warp. The adjoints are compared with the tangents. A full run is stored as results/gpu.json and results/gpu.md.
+tangents (`numbad.cuda.jvp`) and of its gradient (`numbad.cuda.vjp`) by the device's events, medians; and the bandwidth
+that kernel and gradient reach, against a copy on the device. The adjoints are compared with the tangents. Where Warp is
+installed, a second table has the same kernels in Warp (`peers.warp_kernels`), whose adjoints are compared with ours. A
+full run is stored as results/gpu.json and results/gpu.md.
 
 (A file cuda.py here would hide NVIDIA's package of that name.)
 """
@@ -14,6 +15,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,9 +36,22 @@ SHOWN = {
     "primal ms": "{primal_ms:.3f}",
     "GB/s": "{bandwidth:.0f}",
     "tangents / primal": "{tangents:.2f}",
+    "gradient ms": "{gradient_ms:.3f}",
     "gradient / primal": "{gradient:.2f}",
     "at most": "{limit:.1f}",
+    "gradient GB/s": "{gradient_bandwidth:.0f}",
+    "of a copy": "{of_copy:.0%}",
     "result": "{result}",
+}
+SHOWN_WARP = {
+    "kernel": "{kernel}",
+    "primal ms": "{primal_ms:.3f}",
+    "gradient ms": "{gradient_ms:.3f}",
+    "gradient / primal": "{gradient:.2f}",
+    "Warp's primal ms": "{warp_primal_ms:.3f}",
+    "Warp's gradient ms": "{warp_gradient_ms:.3f}",
+    "Warp's gradient / primal": "{warp_gradient:.2f}",
+    "Warp's result": "{warp_result}",
 }
 
 
@@ -62,7 +77,8 @@ def put(value: Any) -> Any:
     return cuda.to_device(value) if isinstance(value, np.ndarray) else value
 
 
-def measure_case(case: Case, small: bool) -> dict[str, Any]:
+def measure_case(case: Case, small: bool, copy: float) -> dict[str, Any]:
+    """`copy`: the bandwidth of a copy on the device."""
     size = case.small if small else case.size
     rng = np.random.default_rng(0)
     given = case.arguments(rng, size)
@@ -82,13 +98,33 @@ def measure_case(case: Case, small: bool) -> dict[str, Any]:
     jvp(*wrapped(pushed))
     vjp(*wrapped(pulled))
     known = sum(np.vdot(seeds[k], pushed[k].copy_to_host()) for k in case.active if isinstance(seeds[k], np.ndarray))
-    found = sum(np.vdot(pulled[k].copy_to_host(), tangents[k]) for k in case.active)
+    adjoints = {k: pulled[k].copy_to_host() for k in case.active}
+    found = sum(np.vdot(adjoints[k], tangents[k]) for k in case.active)
     right = abs(known - found) <= AGREE * max(abs(known), abs(found))
     primal = milliseconds(lambda: case.kernel[launch](*arguments))
-    return {"kernel": case.name, "primal_ms": primal, "limit": case.limit,
-            "bandwidth": case.bytes(given) / primal / 1e6,
-            "tangents": milliseconds(lambda: jvp(*wrapped(pushed))) / primal,
-            "gradient": milliseconds(lambda: vjp(*wrapped(pulled))) / primal, "result": "right" if right else "WRONG"}
+    gradient = milliseconds(lambda: vjp(*wrapped(pulled)))
+    bandwidth = case.gradient_bytes(given) / gradient / 1e6
+    row = {"kernel": case.name, "primal_ms": primal, "limit": case.limit,
+           "bandwidth": case.bytes(given) / primal / 1e6,
+           "tangents": milliseconds(lambda: jvp(*wrapped(pushed))) / primal,
+           "gradient_ms": gradient, "gradient": gradient / primal, "gradient_bandwidth": bandwidth,
+           "of_copy": bandwidth / copy, "result": "right" if right else "WRONG"}
+    if find_spec("warp"):
+        inputs = [k for k in case.active if k != len(given) - 1]
+        row |= measure_warp(case, given, seeds[-1], [adjoints[k] - seeds[k] for k in inputs])
+    return row
+
+
+def measure_warp(case: Case, given: tuple, seed: np.ndarray, adjoints: list, device: str = "cuda") -> dict[str, Any]:
+    """The same kernel in Warp; `adjoints`: ours of what is not written, from this seed of what is."""
+    from peers import warp_kernels
+
+    program = warp_kernels.program(case.name, given, case.active, device)
+    pairs = list(zip(program.adjoints([seed]), adjoints, strict=True))
+    right = all(np.max(np.abs(theirs - ours)) <= AGREE * np.max(np.abs(ours)) for theirs, ours in pairs)
+    primal, gradient = (warp_kernels.milliseconds(action, ROUNDS) for action in (program.primal, program.gradient))
+    return {"warp_primal_ms": primal, "warp_gradient_ms": gradient, "warp_gradient": gradient / primal,
+            "warp_result": "right" if right else "WRONG"}
 
 
 def copy_bandwidth(count: int = 1 << 26) -> float:
@@ -97,46 +133,8 @@ def copy_bandwidth(count: int = 1 << 26) -> float:
     return 16 * count / milliseconds(lambda: one.copy_to_device(other)) / 1e6
 
 
-def warp_stencil(size: int) -> float | None:
-    """Gradient by Warp in primals, of the stencil without shared memory, which Warp does not differentiate; None if it
-    is not installed."""
-    try:
-        import warp as wp
-    except ImportError:
-        return None
-
-    @wp.kernel
-    def stencil(x: wp.array(dtype=wp.float64), out: wp.array(dtype=wp.float64)):  # type: ignore[valid-type]
-        i = wp.tid()
-        left, right = wp.float64(0.0), wp.float64(0.0)
-        if i > 0:
-            left = x[i - 1]
-        if i + 1 < x.shape[0]:
-            right = x[i + 1]
-        out[i] = wp.float64(0.25) * left + wp.float64(0.5) * x[i] * x[i] + wp.float64(0.25) * right
-
-    x = wp.ones(size, dtype=wp.float64, device="cuda", requires_grad=True)
-    out = wp.zeros(size, dtype=wp.float64, device="cuda", requires_grad=True)
-    tape = wp.Tape()
-    with tape:
-        wp.launch(stencil, dim=size, inputs=[x, out], device="cuda")
-    out.grad.fill_(1.0)
-    stream = wp.get_stream("cuda")
-
-    def time(action: Callable[[], object]) -> float:
-        action()
-        times = []
-        for _ in range(ROUNDS):
-            begin, end = wp.Event(enable_timing=True), wp.Event(enable_timing=True)
-            stream.record_event(begin)
-            action()
-            stream.record_event(end)
-            times.append(wp.get_event_elapsed_time(begin, end))
-        return median(times)
-
-    primal = time(lambda: wp.launch(stencil, dim=size, inputs=[x, out], device="cuda"))
-    both = time(lambda: (wp.launch(stencil, dim=size, inputs=[x, out], device="cuda"), tape.backward()))
-    return both / primal
+def page(rows: list[dict[str, Any]], shown: dict[str, str]) -> list[str]:
+    return tables.table(list(shown), [[form.format(**row) for form in shown.values()] for row in rows])
 
 
 def main() -> int:
@@ -152,19 +150,21 @@ def main() -> int:
     if not options.without_tests:
         tests = Path(__file__).parents[1] / "tests" / "cuda"
         subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", str(tests)], check=True)
+    copy = copy_bandwidth()
+    remarks = [f"A copy on the device moves {copy:.0f} GB/s. A gradient moves each array once, and reads and writes "
+               "its shadow."]
+    print(*remarks, sep="\n")
     show = tables.Growing(list(SHOWN), {"kernel": 12})
     rows = []
     for case in CASES:
-        rows.append(measure_case(case, options.small))
+        rows.append(measure_case(case, options.small, copy))
         show.add([form.format(**rows[-1]) for form in SHOWN.values()])
-    copy, by_warp = copy_bandwidth(), warp_stencil(CASES[0].size)
-    remarks = [f"A copy on the device moves {copy:.0f} GB/s."]
-    remarks += [f"Warp's gradient of the stencil, without shared memory: {by_warp:.2f} primals."] if by_warp else []
-    print(*remarks, sep="\n")
+    compared = page(rows, SHOWN_WARP) if find_spec("warp") else ["Warp is not installed."]
+    print(*compared, sep="\n")
     if not options.small:
-        lines = tables.table(list(SHOWN), [[form.format(**row) for form in SHOWN.values()] for row in rows])
-        tables.store("gpu", {"machine": machine, "kernels": rows, "copy": copy, "warp": by_warp},
-                     ["# Derivatives of CUDA kernels", "", tables.machine_line(machine), "", *lines, "", *remarks])
+        tables.store("gpu", {"machine": machine, "kernels": rows, "copy": copy},
+                     ["# Derivatives of CUDA kernels", "", tables.machine_line(machine), "", *page(rows, SHOWN), "",
+                      *remarks, "", *compared])
     return 0 if all(row["result"] == "right" for row in rows) else 1
 
 

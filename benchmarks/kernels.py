@@ -118,6 +118,11 @@ class Case:
         """Each array moved once."""
         return sum(a.nbytes for a in arguments if isinstance(a, np.ndarray))
 
+    def gradient_bytes(self, arguments: tuple) -> int:
+        """Each array moved once, and the shadows of those that are differentiated read and written."""
+        shadows = [arguments[k] for k in self.active if isinstance(arguments[k], np.ndarray)]
+        return self.bytes(arguments) + 2 * sum(a.nbytes for a in shadows)
+
 
 def blocks(n: int) -> tuple:
     return -(-n // BLOCK), BLOCK

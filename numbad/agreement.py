@@ -1,16 +1,10 @@
-"""Are the derivatives of a function right? Three answers that know nothing of each other, compared.
-
-    forward mode          J v along a random direction v of the arguments
-    reverse mode          J' w for random weights w of the results:  <J' w, v> = <w, J v>  to rounding
-    finite differences    of the function itself along v, with an estimate of their own error
+"""Are the derivatives of a function right? `check_grads`, and the same before a call under NUMBAD_CHECK.
 
 Given   a function and arguments, which are left as they are.
-Gives   nothing if all agree; `WrongDerivative` otherwise, which names the argument and the index, found by bisection,
-        and which of the three is the odd one out.
-Unsure  where finite differences do not converge, only the other two are compared; `check_grads` says so if there are
-        no other two.
+Gives   nothing if forward mode, reverse mode and finite differences agree (`numbad.comparison`).
+Unsure  raises: WrongDerivative where they do not, ValueError where nothing can be compared.
 
-The projections are those of Griewank and Walther, "Evaluating Derivatives" (2008), section 3.2.
+Kernels have a `check_grads` of their own (`numbad.cuda.agreement`).
 """
 
 from __future__ import annotations
@@ -25,28 +19,12 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from numbad.api import Argnums, argument_positions, grad, jvp, vjp
+from numbad.comparison import PRECISIONS, Comparison, Precision, compare
+from numbad.cuda import DifferentiableKernel, is_for_gpu
 from numbad.differences import Differences, differences
-from numbad.errors import WrongDerivative
 from numbad.plan import Asked
 from numbad.trees import Leaf, active_leaves, copied, flat, rebuilt
 from numbad.wrapper import dispatcher_of
-
-DIRECTIONS = 2
-FORWARD, REVERSE, DIFFERENCES = "forward mode", "reverse mode", "finite differences"
-
-
-@dataclass(frozen=True)
-class _Precision:
-    """`steps` of finite differences, relative to the arguments; how far they may be off the derivative, relative to the
-    largest entry; what rounding may do to <J' w, v> - <w, J v>, relative to the sum of the absolute terms."""
-
-    steps: tuple[float, ...]
-    differences: float
-    adjoint: float
-
-
-PRECISIONS = {8: _Precision((2e-3, 1e-4, 3e-6), 1e-6, 1e-8), 4: _Precision((5e-2, 5e-3), 1e-2, 1e-3)}
-"""By the bytes of the smallest float among the arguments."""
 
 
 def check_grads(f: Callable, args: tuple, order: int = 1, modes: Sequence[str] = ("fwd", "rev"), *,
@@ -69,21 +47,17 @@ def check_grads(f: Callable, args: tuple, order: int = 1, modes: Sequence[str] =
 
     >>> check_grads(lambda x, y: x * y ** 2, (2.0, 3.0), order=2)
     """
+    if is_for_gpu(f) or isinstance(f, DifferentiableKernel):
+        raise TypeError(f"check_grads: {f.__name__} is compiled for a GPU; a kernel is checked where it is launched, "
+                        f"by nd.cuda.check_grads({f.__name__})[grid, block](*args), a device function in a kernel")
     if not isinstance(args, tuple):
         raise TypeError("check_grads: args must be a tuple with one entry for each argument, not "
                         f"{type(args).__name__}")
-    modes = tuple(modes)
-    if not modes or not set(modes) <= {"fwd", "rev"}:
-        raise ValueError(f"check_grads: modes must be 'fwd', 'rev' or both, not {modes}")
     if order < 1:
         raise ValueError(f"check_grads: order must be 1 or more, not {order}")
     point = _point(dispatcher_of(f, "check_grads"), args, argnums, outputs)
-    rng = np.random.default_rng(seed)
-    for _ in range(DIRECTIONS):
-        if not _Comparison(point, modes, rng, atol, rtol).run():
-            raise ValueError(f"check_grads({point.name}): nothing can be compared at these arguments: the results are "
-                             "not finite, or finite differences do not converge (a kink or a jump nearby, or noise); "
-                             "choose other arguments, or both modes")
+    modes = tuple(modes)
+    rng = compare(point, modes, atol, rtol, seed)
     if order > 1:
         options: dict[str, Any] = {"order": order - 1, "modes": modes, "atol": atol, "rtol": rtol, "seed": seed + 1}
         if isinstance(point.result, float | np.floating):
@@ -105,7 +79,7 @@ def check_call(asked: Asked) -> None:
         point.value(np.zeros(point.size))
     except Exception:
         return
-    _Comparison(point, (asked.mode,), np.random.default_rng(0), 0.0, None).run()
+    Comparison(point, (asked.mode,), np.random.default_rng(0), 0.0, None).run()
 
 
 @dataclass(frozen=True)
@@ -118,8 +92,8 @@ class _Point:
     outputs: tuple[str | int, ...] | None
 
     @property
-    def name(self) -> str:
-        return self.primal.__name__
+    def what(self) -> str:
+        return f"check_grads({self.primal.__name__})"
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -130,12 +104,16 @@ class _Point:
         return sum(leaf.size for leaf in self.leaves)
 
     @cached_property
-    def precision(self) -> _Precision:
+    def precision(self) -> Precision:
         return PRECISIONS[min(leaf.dtype.itemsize for leaf in (*self.leaves, *active_leaves(self.result)))]
 
     @cached_property
     def result(self) -> Any:
         return self.value(np.zeros(self.size))
+
+    @cached_property
+    def results(self) -> np.ndarray:
+        return flat(self.result)
 
     def direction(self, rng: np.random.Generator) -> np.ndarray:
         """Random, as large as what it is added to."""
@@ -187,92 +165,3 @@ def _point(primal: Dispatcher, args: tuple, argnums: Argnums | None, outputs: tu
     if not sum(leaf.size for leaf in leaves):
         raise TypeError(f"check_grads({primal.__name__}): no argument holds a float to differentiate by")
     return _Point(primal, copied(args), tuple(leaves), outputs)
-
-
-class _Comparison:
-    """One direction v, one w; narrowed down to one number where something disagrees."""
-
-    def __init__(self, point: _Point, modes: tuple[str, ...], rng: np.random.Generator, atol: float,
-                 rtol: float | None):
-        self.point, self.modes, self.atol = point, modes, atol
-        self.rtol = point.precision.differences if rtol is None else rtol
-        self.direction = point.direction(rng)
-        self.weights = rng.normal(size=len(flat(point.result)))
-
-    @cached_property
-    def gradient(self) -> np.ndarray:
-        return self.point.reverse(self.weights)
-
-    def run(self) -> bool:
-        """Whether anything could be compared; raises WrongDerivative if something disagrees."""
-        if not np.all(np.isfinite(flat(self.point.result))):
-            return False
-        whole = np.arange(self.point.size)
-        converged = self.point.differences(self.direction).converged
-        pairs = []
-        if converged:
-            pairs.append((FORWARD if "fwd" in self.modes else REVERSE, DIFFERENCES))
-        if set(self.modes) == {"fwd", "rev"}:
-            pairs.append((REVERSE, FORWARD))
-        for pair in pairs:
-            if self.error(pair, whole) > 1.0:
-                raise WrongDerivative(self.message(pair, self.narrowed(pair, whole)))
-        return bool(pairs)
-
-    def narrowed(self, pair: tuple[str, str], chosen: np.ndarray) -> int:
-        """The place of one number about which the two disagree."""
-        while len(chosen) > 1:
-            chosen = max(np.array_split(chosen, 2), key=lambda half: self.error(pair, half))
-        return int(chosen[0])
-
-    def error(self, pair: tuple[str, str], chosen: np.ndarray) -> float:
-        """How far the two are apart in the derivative by the chosen numbers, in units of what is allowed."""
-        v = np.zeros(self.point.size)
-        v[chosen] = self.direction[chosen]
-        if pair == (REVERSE, FORWARD):
-            terms, others = self.gradient * v, self.weights * self.point.forward(v)
-            allowed = self.point.precision.adjoint * (np.abs(terms).sum() + np.abs(others).sum())
-            return _in_units(abs(terms.sum() - others.sum()), allowed + self.atol)
-        known = self.point.differences(v)
-        if not known.converged:
-            return 0.0
-        if pair[0] == FORWARD:
-            allowed = 10 * known.uncertainty + self.rtol * np.max(np.abs(known.value), initial=0.0) + self.atol
-            return max(map(_in_units, np.abs(self.point.forward(v) - known.value), allowed), default=0.0)
-        sizes = np.abs(self.weights)
-        allowed = 10 * sizes @ known.uncertainty + self.rtol * (sizes @ np.abs(known.value)) + self.atol
-        return _in_units(abs(self.gradient @ v - self.weights @ known.value), allowed)
-
-    def message(self, pair: tuple[str, str], place: int) -> str:
-        title, scale = self.point.title(place)
-        unit = np.zeros(self.point.size)
-        unit[place] = 1.0
-        answers = {DIFFERENCES: float(self.weights @ self.point.differences(scale * unit).value) / scale}
-        if FORWARD in pair or "fwd" in self.modes:
-            answers[FORWARD] = float(self.weights @ self.point.forward(unit))
-        if REVERSE in pair or "rev" in self.modes:
-            answers[REVERSE] = float(self.gradient[place])
-        odd = _odd_one_out(answers)
-        verdict = {None: ".", DIFFERENCES: "; both modes agree, so a rule that they share is wrong."}.get(
-            odd, f"; {odd} is the odd one out.")
-        lines = [f"check_grads({self.point.name}): {pair[0]} and {pair[1]} disagree{verdict}", "",
-                 f"  The derivative by {title}, of the results times random weights, is"]
-        lines += [f"      {answer:<24.12g} by {who}" for who, answer in answers.items()]
-        return "\n".join(lines)
-
-
-def _in_units(error: float, allowed: float) -> float:
-    if error <= allowed:
-        return 0.0 if error == 0.0 else error / allowed
-    return float(error / allowed) if allowed > 0.0 and np.isfinite(error) else np.inf
-
-
-def _odd_one_out(answers: dict[str, float]) -> str | None:
-    """Of three, the one that is farthest from its nearest neighbour."""
-    if len(answers) < 3:
-        return None
-
-    def loneliness(name: str) -> float:
-        nearest = min(abs(answers[name] - other) for n, other in answers.items() if n != name)
-        return np.inf if np.isnan(nearest) else nearest
-    return max(answers, key=loneliness)

@@ -6,6 +6,7 @@ A system has a module here with
     SMALLER    name of a problem -> keywords of its setup, where the size that is measured would take minutes
 
 A problem that is missing in PROGRAMS cannot be expressed. Nothing here is imported unless the system is measured.
+`warp_kernels` has kernels for the GPU, for `gpu.py`.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """Derivatives of what numba-cuda compiles. Importing this imports no numba-cuda.
 
-Of kernels, launched as they are: `jvp` and `vjp` here. Of device functions, called in kernels: `numbad.grad` and its
+Of kernels, launched as they are: `jvp` and `vjp` here, and `check_grads`. Of device functions, called in kernels: `numbad.grad` and its
 relatives take them too, and functions for the host as device functions.
 
     @cuda.jit(device=True)
@@ -33,9 +33,13 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numbad.api import Argnums
+    from numbad.cuda.agreement import Check
     from numbad.cuda.launch import Derivative
 
-__all__ = ["is_for_gpu", "jvp", "vjp"]
+__all__ = ["check_grads", "is_for_gpu", "jvp", "vjp"]
 
 
 def is_for_gpu(function: Any) -> bool:
@@ -52,6 +56,8 @@ def jvp(kernel: Any) -> Derivative:
     tangents of arrays that it writes are overwritten. An array under `Const` that derivatives are written into gets a
     tangent for the time of the launch.
 
+    `jvp(kernel).forall(ntasks)(...)` chooses grid and block, as `kernel.forall` does.
+
     Dynamic shared memory is asked for as by the kernel; the derivative takes twice as much. Raises NoDerivative or
     Unsupported for what has no derivative here; ImportError without numba-cuda, Unsupported without a GPU.
     """
@@ -64,7 +70,8 @@ def vjp(kernel: Any) -> Derivative:
     Arguments are those of the kernel, each in `Const`, or in `Dup` with its shadow, an array on the device of the same
     shape, strides and dtype. Adjoints are added to it. The shadow of an array that the kernel writes holds the seed
     before the launch, and afterwards the adjoint of what the array held before the launch. The shadow of a float is an
-    array of one number, to which all threads add. The kernel's arrays are changed as by the kernel.
+    array of one number, to which all threads add. The kernel's arrays are changed as by the kernel. `forall` is that of
+    `jvp`.
 
     What a loop overwrites is kept in memory of the device, of as many words for each thread as the hungriest needs.
     Where that depends on data, the kernel is run once more before to find out, and the arrays that it writes are put
@@ -72,6 +79,32 @@ def vjp(kernel: Any) -> Derivative:
     if the tape does not fit.
     """
     return _derivative(kernel, "reverse")
+
+
+def check_grads(kernel: Any, argnums: Argnums | None = None, modes: Sequence[str] = ("fwd", "rev"), *,
+                atol: float = 0.0, rtol: float | None = None, seed: int = 0) -> Check:
+    """Compare a kernel's derivatives with each other and with finite differences of the kernel itself, where it runs.
+
+        check_grads(kernel)[grid, block](x, 0.5, out)
+
+    Arguments are given as to the kernel, and arrays hold afterwards what they held before. Compared is what those
+    arrays hold after the launch that the kernel writes and that are differentiated.
+
+    argnums     which arguments, by position or name; by default all that hold floats, also those that are only written
+    modes       "fwd": `jvp` against finite differences; "rev": `vjp` against `jvp`, or against finite differences if
+                "fwd" is not asked for
+    atol, rtol, seed    as in `numbad.check_grads`
+
+    Raises what `numbad.check_grads` does. It takes some tens of launches, and copies the arrays to the host for each.
+    Finite differences move the arguments by about a per cent of their size: a kernel that makes an index of them must
+    stay within its arrays there.
+    """
+    from numbad.cuda.agreement import Check
+    from numbad.cuda.gpu import GPU
+    from numbad.cuda.numba_cuda import kernel_of
+
+    kernel = kernel.kernel if isinstance(kernel, DifferentiableKernel) else kernel
+    return Check(kernel_of(kernel, "cuda.check_grads"), GPU, argnums, modes, atol, rtol, seed)
 
 
 class DifferentiableKernel:

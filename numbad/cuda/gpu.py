@@ -75,16 +75,65 @@ class Gpu:
         cuda.synchronize()
         _on_device(array).copy_to_device(saved)
 
+    def like(self, array: Array) -> Any:
+        low, high = array.extent if array.size else (array.address, array.address + 1)
+        memory = self.words(-(-(high - low) // 8))
+        start = memory.address + array.address - low
+        return _Memory(start, array.shape, array.strides, np.dtype(array.dtype), memory.owner)
+
+    def numbers(self, array: Any) -> np.ndarray:
+        place = self._place(array)
+        if not place.size:
+            return np.empty(place.shape, place.dtype)
+        bytes = self._bytes(place).copy_to_host()
+        return np.ndarray(place.shape, place.dtype, bytes, place.address - place.extent[0], place.strides)
+
+    def put(self, array: Any, numbers: np.ndarray) -> None:
+        place = self._place(array)
+        if place.size:
+            held = self.numbers(array)
+            held[...] = numbers
+            self._bytes(place).copy_to_device(held.base)
+
+    def _place(self, array: Any) -> Array:
+        found = self.array(array)
+        assert found is not None
+        return found
+
+    def _bytes(self, place: Array) -> Any:
+        """All memory from the first number to the last, also between them: numba-cuda copies no other arrays."""
+        cuda.synchronize()  # launches may be on other streams than the copy
+        low, high = place.extent
+        return cuda.as_cuda_array(_Memory(low, (high - low,), (1,), np.dtype(np.uint8), place.owner))
+
+    def run(self, kernel: Any, configuration: tuple, arguments: Sequence[Any]) -> None:
+        kernel[configuration](*map(_on_device, arguments))
+
+    def block_size(self, derivative: KernelDerivative, extra: Sequence[types.Type], shared: int) -> int:
+        return numba_cuda.block_size(self._launcher(derivative, extra), shared)
+
     def launch(self, derivative: KernelDerivative, configuration: tuple, arguments: Sequence[Any],
                extra: Sequence[tuple[types.Type, Any]]) -> None:
-        argtypes = (*derivative.lowered.argtypes, *(ty for ty, _ in extra))
+        values = [*map(_on_device, arguments), *(value for _, value in extra)]
+        self._launcher(derivative, [ty for ty, _ in extra])[configuration](*values)
+
+    def _launcher(self, derivative: KernelDerivative, extra: Sequence[types.Type]) -> numba_cuda.Launcher:
+        argtypes = (*derivative.lowered.argtypes, *extra)
         key = derivative.symbol, argtypes
         if key not in self._launchers:
             self._launchers[key] = numba_cuda.launcher(
                 lambda sm: numba_cuda.ptx(derivative.text, sm, derivative.lowered.fastmath, derivative.linked),
                 derivative.symbol, argtypes, derivative.lowered)
-        values = [*map(_on_device, arguments), *(value for _, value in extra)]
-        self._launchers[key][configuration](*values)
+        return self._launchers[key]
+
+
+class _Memory:
+    """An array at an address."""
+
+    def __init__(self, address: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype, owner: Any):
+        self.owner = owner  # keeps the memory alive
+        self.__cuda_array_interface__ = {"data": (address, False), "shape": shape, "strides": strides,
+                                         "typestr": dtype.str, "version": 3}
 
 
 GPU = Gpu()

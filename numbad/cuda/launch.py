@@ -60,6 +60,21 @@ class Machine(Protocol):
     def restore(self, array: Any, saved: Any) -> None:
         """Put the numbers of a copy back."""
 
+    def like(self, array: Array) -> Any:
+        """A new array of the same layout, zero at first."""
+
+    def numbers(self, array: Any) -> np.ndarray:
+        """What an array holds, on the host, when all launches so far are done."""
+
+    def put(self, array: Any, numbers: np.ndarray) -> None:
+        """Let an array hold these numbers, when all launches so far are done."""
+
+    def run(self, kernel: Any, configuration: tuple, arguments: Sequence[Any]) -> None:
+        """Run the kernel itself."""
+
+    def block_size(self, derivative: KernelDerivative, extra: Sequence[types.Type], shared: int) -> int:
+        """How many threads of the derivative a block had best have, with so many bytes of dynamic shared memory."""
+
     def launch(self, derivative: KernelDerivative, configuration: tuple, arguments: Sequence[Any],
                extra: Sequence[tuple[types.Type, Any]]) -> None:
         """Run the derivative: the primal's arguments, then numbers of these types."""
@@ -85,6 +100,13 @@ class Derivative:
         grid, block, stream, shared = (*configuration, 0, 0)[:4]
         return Launch(self, self._dimensions(grid), self._dimensions(block), stream, shared)
 
+    def forall(self, ntasks: int, tpb: int = 0, stream: Any = 0, sharedmem: int = 0) -> ForAll:
+        """As `kernel.forall`: launched in one dimension for at least `ntasks` threads, in blocks of `tpb`; by default
+        of as many as suit the derivative, which may be fewer than suit the kernel."""
+        if ntasks < 0:
+            raise ValueError(f"{self.name}.forall: {ntasks} tasks; there cannot be fewer than 0")
+        return ForAll(self, ntasks, tpb, stream, sharedmem)
+
     def _dimensions(self, given: Any) -> tuple[int, ...]:
         """One to three lengths, however they are given."""
         found = tuple(given) if isinstance(given, (tuple, list)) else (given,)
@@ -104,6 +126,29 @@ class Launch:
 
     def __call__(self, *arguments: Any) -> None:
         _Call(self, arguments).run()
+
+    def written(self, arguments: Sequence[Any]) -> frozenset[int]:
+        """Which arguments the kernel may write into, by position."""
+        return _Call(self, tuple(arguments)).derived.written
+
+    def block_size(self, arguments: tuple) -> int:
+        """How many threads a block had best have."""
+        return _Call(self, arguments).block_size()
+
+
+@dataclass(frozen=True)
+class ForAll:
+    derivative: Derivative
+    ntasks: int
+    tpb: int
+    stream: Any
+    sharedmem: int
+
+    def __call__(self, *arguments: Any) -> None:
+        if self.ntasks == 0:
+            return
+        block = self.tpb or self.derivative[1, 1, self.stream, self.sharedmem].block_size(arguments)
+        self.derivative[-(-self.ntasks // block), block, self.stream, self.sharedmem](*arguments)
 
 
 class _Call:
@@ -127,9 +172,7 @@ class _Call:
         self.types = tuple(map(self.machine.typeof, self.values))
 
     def run(self) -> None:
-        for k, argument in enumerate(self.arguments):
-            if isinstance(argument, Dup):
-                self.check(k)
+        self.check_all()
         derivative = self.derived
         self.check_memory()
         if derivative.tape is not None:
@@ -155,7 +198,17 @@ class _Call:
                              f"derivatives of what lies there: numba-cuda launches kernels with at most {SHARED:,}")
         return launch.grid, launch.block, launch.stream, 2 * launch.shared  # the shadows lie behind the primal's
 
+    def block_size(self) -> int:
+        self.check_all()
+        extra = [ty for ty, _ in self.shadows()] + ([types.int64] * 3 if self.mode == "reverse" else [])
+        return self.machine.block_size(self.derived, extra, self.configuration[-1])
+
     # --- checks ---
+
+    def check_all(self) -> None:
+        for k, argument in enumerate(self.arguments):
+            if isinstance(argument, Dup):
+                self.check(k)
 
     def check(self, k: int) -> None:
         """The shadow of an argument fits."""

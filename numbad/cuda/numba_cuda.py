@@ -50,6 +50,7 @@ from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.core.compiler_lock import global_compiler_lock
 from numba.cuda.core.errors import NumbaDebugInfoWarning
 from numba.cuda.cudadrv import nvvm
+from numba.cuda.cudadrv.devices import get_context
 from numba.cuda.cudadrv.error import CudaDriverError, CudaSupportError
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel, _LaunchConfiguration
 from numba.cuda.errors import normalize_kernel_dimensions
@@ -59,6 +60,9 @@ DriverError = CudaDriverError
 
 OLDEST_GPU = (7, 5)
 """What is compiled for where there is no GPU: code for it runs on all GPUs that CUDA 13 knows."""
+
+MOST_THREADS = 1024
+"""In a block."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,13 @@ class Launcher:
             self.kernel.launch(arguments, launch.griddim, launch.blockdim, launch.stream, launch.sharedmem)
         except CudaSupportError as error:
             raise Unsupported(f"there is no CUDA GPU to launch a kernel on: {error}") from error
+
+
+def block_size(launcher: Launcher, shared: int) -> int:
+    """Threads of a block as `forall` chooses them, for a kernel with so many bytes of dynamic shared memory."""
+    function = launcher.kernel._codelibrary.get_cufunc()
+    return get_context().get_max_potential_block_size(func=function, b2d_func=0, memsize=shared,
+                                                      blocksizelimit=MOST_THREADS)[1]
 
 
 class _Library(CUDACodeLibrary):

@@ -11,6 +11,7 @@ from inspect import signature
 
 import numpy as np
 from cuda.emulator import EmulatedKernel, flatten
+from cuda.lowering import lowered
 from numba import typeof
 
 from numbad.cuda.memory import Array
@@ -26,7 +27,7 @@ class Emulated:
 
     def __init__(self, order: str = "forward", races: bool = True):
         self.order, self.races = order, races
-        self.kernels: dict[tuple[str, bool], EmulatedKernel] = {}
+        self.kernels: dict[tuple, EmulatedKernel] = {}
         self.launches = 0
 
     def arguments(self, kernel):
@@ -55,6 +56,30 @@ class Emulated:
 
     def restore(self, array, saved):
         array[...] = saved
+
+    def like(self, array):
+        low, high = array.extent
+        base = np.zeros(max(high - low, 1), np.uint8)
+        return np.ndarray(array.shape, array.dtype, base, array.address - low if array.size else 0, array.strides)
+
+    def numbers(self, array):
+        return array.copy()
+
+    def put(self, array, numbers):
+        array[...] = numbers
+
+    def run(self, kernel, configuration, arguments):
+        grid, block, _, shared = configuration
+        argtypes = tuple(map(self.typeof, arguments))
+        key = kernel, argtypes
+        if key not in self.kernels:
+            self.kernels[key] = EmulatedKernel(*lowered(kernel, argtypes))
+        self.kernels[key].launch(grid, block, flatten(*arguments), shared, self.order, self.launches)
+
+    def block_size(self, derivative, extra, shared):
+        assert len(extra) + len(derivative.lowered.parameters) == len(EmulatedKernel(
+            derivative.text, derivative.symbol).parameters)
+        return 48
 
     def launch(self, derivative, configuration, arguments, extra):
         grid, block, _, shared = configuration

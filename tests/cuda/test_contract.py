@@ -19,11 +19,12 @@ from numba import cuda, float64, int64, types
 from numba.core.datamodel import models
 from numba.cuda import compiler, dispatcher
 from numba.cuda.codegen import CUDACodeLibrary
-from numba.cuda.cudadrv import nvvm
+from numba.cuda.cudadrv import driver, nvvm
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel, _LaunchConfiguration
 
 from cuda_kernels import F8, KERNELS, loopy, saxpy
 from numbad.compat import NUMBA_CUDA
+from numbad.cuda import numba_cuda
 from numbad.cuda.numba_cuda import capability, launcher, lower
 from numbad.errors import Unsupported
 
@@ -79,6 +80,14 @@ def test_library():
     assert held <= set(dir(library))
     assert library._ensure_cc((9, 0, "a")) == (9, 0, "a")
     assert "self.get_asm_strs(cc=cc)" in inspect.getsource(CUDACodeLibrary._link_all)
+
+
+def test_size_of_blocks():
+    assert {"func", "b2d_func", "memsize", "blocksizelimit"} <= names_of(driver.Context.get_max_potential_block_size)
+    source = inspect.getsource(dispatcher.ForAll)
+    assert "func=kernel._codelibrary.get_cufunc()" in source and "_, tpb = ctx.get_max_potential_block_size" in source
+    assert "(self.ntasks + blockdim - 1) // blockdim" in source and "if self.ntasks == 0:\n            return" in source
+    assert list(inspect.signature(CUDADispatcher.forall).parameters) == ["self", "ntasks", "tpb", "stream", "sharedmem"]
 
 
 def test_kernel():
@@ -141,6 +150,21 @@ def test_launch_configuration(monkeypatch):
         ours[4, 32, 0, 0, 0]
     with pytest.raises(ValueError, match="launched with"):
         ours[(4,)]
+
+
+def test_the_size_of_blocks_is_asked_for_our_kernel(monkeypatch):
+    asked = []
+
+    def get_max_potential_block_size(**given):
+        asked.append(given)
+        return 20, 96
+
+    ours = launched()
+    monkeypatch.setattr(ours.kernel._codelibrary, "get_cufunc", lambda: "our function")
+    monkeypatch.setattr(numba_cuda, "get_context", lambda: SimpleNamespace(
+        get_max_potential_block_size=get_max_potential_block_size))
+    assert numba_cuda.block_size(ours, 512) == 96
+    assert asked == [{"func": "our function", "b2d_func": 0, "memsize": 512, "blocksizelimit": 1024}]
 
 
 def test_arguments_are_passed_as_the_parameters_say(monkeypatch):
@@ -215,8 +239,6 @@ def test_the_simulator_is_refused():
 
 def test_missing_toolkit(monkeypatch):
     from cuda import pathfinder
-
-    from numbad.cuda import numba_cuda
 
     def missing(name):
         raise pathfinder.BitcodeLibNotFoundError("not here")

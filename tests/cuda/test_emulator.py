@@ -13,6 +13,8 @@ from cuda.emulated import F32, F64, I32, I64, ORDERS, emulated, normal  # noqa: 
 from cuda.emulator import BudgetSpent, Deadlock, EmulatedKernel, Misuse, Pointer, available, flatten  # noqa: E402
 from numba import cuda, float32, float64, int32  # noqa: E402
 
+from cuda_kernels import stencil  # noqa: E402
+
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
 
 # indices
@@ -34,22 +36,6 @@ def test_indices():
 
 
 # shared memory and barriers
-
-@cuda.jit
-def stencil(x, out):
-    s = cuda.shared.array(34, float64)
-    tx = cuda.threadIdx.x
-    i = cuda.grid(1)
-    n = x.shape[0]
-    s[tx + 1] = x[i] if i < n else 0.0
-    if tx == 0:
-        s[0] = x[i - 1] if i > 0 else 0.0
-    if tx == cuda.blockDim.x - 1:
-        s[tx + 2] = x[i + 1] if i + 1 < n else 0.0
-    cuda.syncthreads()
-    if i < n:
-        out[i] = 0.25 * s[tx] + 0.5 * s[tx + 1] * s[tx + 1] + 0.25 * s[tx + 2]
-
 
 @pytest.mark.parametrize("races", [False, True])
 @pytest.mark.parametrize("level", [0, 2, 3])

@@ -224,3 +224,81 @@ def test_threads_of_the_second_dimension_share_places(block):
     x, dx = np.linspace(1, 2, 32), np.zeros(32)
     vjp(first_dimension_only)[1, block](nd.Dup(x, dx), nd.Dup(np.zeros(32), np.ones(32)))
     np.testing.assert_allclose(dx, 4 * x)
+
+
+# --- forall ----------------------------------------------------------------------------------------------------------
+
+class Counting(Emulated):
+    """Notes how the kernels are launched, and what block size is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.launched, self.asked = [], []
+
+    def launch(self, derivative, configuration, arguments, extra):
+        self.launched.append(configuration)
+        super().launch(derivative, configuration, arguments, extra)
+
+    def block_size(self, derivative, extra, shared):
+        self.asked.append((derivative.symbol, shared))
+        return super().block_size(derivative, extra, shared)
+
+
+@cuda.jit
+def mirrored(x, out):
+    s = cuda.shared.array(0, np.float64)
+    i, t = cuda.grid(1), cuda.threadIdx.x
+    s[t] = x[i] if i < x.size else 0.0
+    cuda.syncthreads()
+    if i < x.size:
+        out[i] = s[t] * s[t]
+
+
+@pytest.mark.parametrize("options, configuration", [
+    ({}, ((3,), (48,), 0, 0)),                                  # the emulator's best block has 48 threads
+    ({"tpb": 32}, ((4,), (32,), 0, 0)),
+    ({"tpb": 100, "stream": 7}, ((1,), (100,), 7, 0)),
+])
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_forall(mode, options, configuration):
+    machine = Counting()
+    x, shadow, out, other = np.linspace(1, 2, 100), np.ones(100), np.zeros(100), np.ones(100)
+    a = 1.0 if mode == "forward" else np.zeros(1)
+    Derivative(scaled, mode, machine).forall(100, **options)(nd.Dup(x, shadow), nd.Dup(3.0, a), nd.Dup(out, other))
+    assert machine.launched == [configuration]
+    assert len(machine.asked) == (0 if "tpb" in options else 1)
+    np.testing.assert_allclose(out, 3 * x)
+    np.testing.assert_allclose(*((other, 3 + x) if mode == "forward" else (shadow, np.full(100, 4.0))))
+
+
+def test_the_block_has_room_for_the_shared_memory_of_shadows():
+    machine = Counting()
+    x, dx = np.linspace(1, 2, 40), np.zeros(40)
+    Derivative(mirrored, "reverse", machine).forall(40, sharedmem=8 * 48)(
+        nd.Dup(x, dx), nd.Dup(np.zeros(40), np.ones(40)))
+    assert machine.asked[0][1] == 2 * 8 * 48 and machine.launched == [((1,), (48,), 0, 2 * 8 * 48)]
+    np.testing.assert_allclose(dx, 2 * x)
+
+
+def test_the_block_is_that_of_the_derivative():
+    """Not the kernel's: the derivative is what is asked about, with the parameters that it is launched with."""
+    machine = Counting()
+    derivative = Derivative(overwritten, "reverse", machine)
+    derivative.forall(40)(nd.Dup(ones(), ones()), nd.Const(3))
+    assert len(machine.asked) == 1 and len(machine.launched) == 2  # the tape is measured first, in the same blocks
+    assert machine.launched[0] == machine.launched[1] == ((1,), (48,), 0, 0)
+
+
+def test_forall_of_nothing():
+    x, dx = ones(), ones()
+    vjp(overwritten).forall(0)(nd.Dup(x, dx), nd.Const(3))
+    np.testing.assert_array_equal(x, ones())
+    with pytest.raises(ValueError, match=r"cuda.vjp\(overwritten\).forall: -1 tasks"):
+        vjp(overwritten).forall(-1)
+
+
+def test_forall_checks_arguments_before_anything_is_compiled():
+    with pytest.raises(TypeError, match="wrap the argument 'x' in Const or Dup"):
+        vjp(overwritten).forall(40)(ones(), nd.Const(3))
+    with pytest.raises(ValueError, match="has the shape"):
+        vjp(overwritten).forall(40)(nd.Dup(ones(), ones(39)), nd.Const(3))
