@@ -73,7 +73,8 @@ class Options:
     def for_many_threads(self) -> Options:
         """Only what does not rest on one thread alone: between two of its accesses to memory, others may have been
         there."""
-        kept = ("repeat_loads", "weigh", "count_trips", "reuse", "restore", "own_arrays", "ranges", "tape_limit")
+        kept = ("repeat_loads", "weigh", "count_trips", "accumulate", "reuse", "restore", "own_arrays", "ranges",
+                "tape_limit")
         return Options(**{f.name: getattr(self, f.name) if f.name in kept else False for f in fields(self)})
 
 

@@ -107,3 +107,26 @@ def test_derivatives(name):
 
 def test_another_place_of_the_array():
     assert additions(written_elsewhere, (F8, int64[::1], F8), (True, False, True)) == 2
+
+
+def test_sums_stay_where_they_are():
+    """`s[t] += e`: its adjoint is read, and neither cleared nor written back."""
+    @cuda.jit
+    def summed(x, total):
+        s = cuda.shared.array(BLOCK, float64)
+        t = cuda.threadIdx.x
+        s[t] = x[t]
+        cuda.syncthreads()
+        if t < 32:
+            s[t] += s[t + 32]
+        cuda.syncthreads()
+        total[t] = s[t]
+
+    def stores(kernel):
+        found = derive(kernel, (F8, F8), Request("reverse", (True, True)))
+        assert ("sums in memory" in found.plans[-1]) == (kernel is summed)
+        return sum("store double" in line for line in found.text.splitlines())
+    assert stores(summed) < stores(tree)
+    kernel = Kernel("summed", summed, lambda rng: (rng.normal(size=BLOCK), np.zeros(BLOCK)), 1, BLOCK, active=(0, 1))
+    if available():
+        check_derivatives(kernel)
