@@ -8,7 +8,7 @@
 
    A status known only at run time is tested first, so that each return is either normal or an exception.
 2  Structures are loaded and stored element by element.
-3  An address that is computed as an integer from one pointer is an offset of this pointer:
+3  An address that is computed as an integer from one pointer is an offset of this pointer, also where ways meet:
 
        %a = ptrtoint ptr %p to i64                %d = sub i64 %b, %a
        %b = add i64 %a, %x                  ->    %q = getelementptr i8, ptr %p, i64 %d
@@ -83,28 +83,40 @@ def give_bases(function: Function) -> None:
     """Addresses that are computed as integers become offsets of the pointer that they began with."""
     for instruction in [i for i in function.instructions if i.opcode == "inttoptr"]:
         address = instruction.operands[0]
-        bases = list(_bases(address))
-        if len(bases) != 1 or _pointers(address) != set(bases) or not instruction.type.is_pointer:
+        bases = _pointers(address)
+        pointers = {base.operands[0] if isinstance(base, Instruction) else base for base in bases}
+        if len(pointers) != 1 or not instruction.type.is_pointer or _multiple(address, {}) != 1:
             continue  # a difference of pointers leads from one object to another
         assert instruction.block is not None
         builder = Builder(instruction.block, instruction)
         builder.location = instruction.metadata.get("dbg")
-        base = bases[0]
-        pointer = base.operands[0]
+        pointer, = pointers
         if pointer.type != instruction.type:
             continue
+        base = next(iter(bases)) if len(bases) == 1 else builder.cast("ptrtoint", pointer, address.type)
         place = builder.offset(pointer, builder.binary("sub", address, base), instruction.name)
         instruction.replace_all_uses_with(place)
         instruction.erase()
 
 
-def _bases(address: Value) -> Iterator[Instruction]:
-    """The pointers that a sum of integers has in it."""
-    if isinstance(address, Instruction) and address.opcode == "ptrtoint":
-        yield address
-    elif isinstance(address, Instruction) and address.opcode == "add":
-        for operand in address.operands:
-            yield from _bases(operand)
+def _multiple(value: Value, assumed: dict[Value, int]) -> int | None:
+    """How many times a sum of integers has the only pointer in it that it is computed from; None if that depends."""
+    if not isinstance(value, Instruction) or not _pointers(value):
+        return 0
+    if value.opcode == "ptrtoint":
+        return 1
+    if value in assumed:
+        return assumed[value]
+    if value.opcode in ("add", "sub"):
+        left, right = (_multiple(operand, assumed) for operand in value.operands)
+        if left is None or right is None:
+            return None
+        return left + right if value.opcode == "add" else left - right
+    if value.opcode in ("phi", "select"):
+        assumed[value] = 1
+        ways = [way for way, _ in value.incoming] if isinstance(value, Phi) else value.operands[1:]
+        return 1 if all(_multiple(way, assumed) == 1 for way in ways) else None
+    return None
 
 
 def _pointers(address: Value) -> set[Value]:

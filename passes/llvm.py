@@ -160,8 +160,8 @@ def _kept(text: str, keep: tuple[str, ...], external: tuple[str, ...], machine: 
     """The functions to keep and what they reach, as a module of its own."""
     module = _parsed(_without_bodies(text, external)[0])
     _internalise(module, lambda name: name.startswith(keep))
-    for variable in module.global_variables:  # the others' own: a kernel's shared memory
-        if not variable.is_declaration and variable.linkage is binding.Linkage.external:
+    for variable in module.global_variables:  # a kernel's shared memory stays where its other functions are
+        if variable.linkage is binding.Linkage.external and not variable.is_declaration:
             variable.linkage = "internal"
     _run(module, machine, _drop_dead)
     _run(module, machine, _simplify, _drop_dead)

@@ -21,6 +21,7 @@ from numbad.passes.derivative import runtime
 from numbad.passes.derivative.facts import Facts, Task, gather
 from numbad.passes.derivative.fence import check, check_types
 from numbad.passes.derivative.forward import write_forward
+from numbad.passes.derivative.global_shadows import check_shared
 from numbad.passes.derivative.hoisting import hoist
 from numbad.passes.derivative.plan import Options
 from numbad.passes.derivative.reuse import reuse_loads
@@ -78,6 +79,7 @@ def differentiate(text: str, task: Task, options: Options = Options(), seed_text
         size = tape_size(facts, followed)
     between("write", module)
     _keep_only(module, derivative)
+    check_shared(module, facts.target, derivative)
     between("finish", module)
     written = print_module(module)
     parts = runtime.texts(module, facts.target, task.width) + ([seed_text] if seed_text else [])

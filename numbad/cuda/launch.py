@@ -26,6 +26,9 @@ from numbad.inplace import Active, Const, Dup
 from numbad.passes.derivative.tape_size import TapeSize
 from numbad.request import Request
 
+SHARED = 48 << 10
+"""Bytes of shared memory of a block, unless a kernel asks for more in a way that numba-cuda does not know."""
+
 MAX_TAPE = 1 << 40
 """Bytes beyond which a tape is not even asked for."""
 
@@ -147,6 +150,9 @@ class _Call:
         launch = self.launch
         if launch.shared % 4:
             raise ValueError(f"{self.name}: {launch.shared} bytes of shared memory; a multiple of 4 is needed")
+        if 2 * launch.shared > SHARED:
+            raise ValueError(f"{self.name}: {launch.shared:,} bytes of dynamic shared memory, and as much again for "
+                             f"derivatives of what lies there: numba-cuda launches kernels with at most {SHARED:,}")
         return launch.grid, launch.block, launch.stream, 2 * launch.shared  # the shadows lie behind the primal's
 
     # --- checks ---

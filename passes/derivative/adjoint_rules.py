@@ -245,7 +245,8 @@ class AdjointRules:
         """x.bar += the sum of y.bar over all lanes that read x, this one included where there was no other."""
         y_bar = self.builder.extract(self.adjoints.take(i), [0])
         x = i.arguments[2]
-        arguments = [y_bar if a is x else self.lookup(a) for a in i.arguments]
+        arguments = [y_bar if k == 2 else self.lookup(a) for k, a in enumerate(i.arguments)]
+        arguments.append(ConstantInt(I1, isinstance(i.arguments[3], ConstantInt)))
         symbol = SHUFFLE_ADJOINT + ("f64" if x.type == DOUBLE else "f32")
         self.adjoints.add(x, self.builder.call_symbol(symbol, x.type, arguments))
 

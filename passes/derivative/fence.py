@@ -19,7 +19,6 @@ from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.opcodes import OPCODES, Kind
 from numbad.passes.rules.symbols import Elementary, Inactive, Refused, classify
-from numbad.passes.rules.threads import FROM_ANY_LANE
 
 WRITE_RULE = "keep it away from what is differentiated, or write it with functions that have a rule"
 
@@ -67,12 +66,6 @@ class _Examiner:
                                "use a conversion that keeps the value")
         elif isinstance(i, AtomicRMW) and self.shadowed(i.pointer):
             self.atomic(i)
-
-    def shuffle(self, i: Call) -> None:
-        mode = i.arguments[1]
-        if self.active(i) and not (isinstance(mode, ConstantInt) and mode.value != FROM_ANY_LANE):
-            raise self.refusal("unsupported", "a number that is read from a lane of any choice (shfl_sync)",
-                               "use shfl_up_sync, shfl_down_sync or shfl_xor_sync, or shared memory")
 
     def atomic(self, i: AtomicRMW) -> None:
         if i.operation not in ("fadd", "fsub") or not self.facts.activity.is_active_memory(i.pointer):
@@ -177,8 +170,6 @@ class _Examiner:
             case effects.Copy() if self.facts.activity.is_active_memory(i.arguments[0]):
                 self.origin(i.arguments[0])
                 self.copy(i)
-            case effects.Shuffle():
-                self.shuffle(i)
             case _:
                 return
 

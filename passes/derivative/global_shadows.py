@@ -8,7 +8,7 @@
 
 Given   a module, a target, a constant address.
 Gives   the address of the shadow. Names hold letters that assemblers take.
-Unsure  raises `Bug`.
+Unsure  does not happen: each constant address lies in a variable that the module knows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from numbad.passes.diagnostics import Bug
+from numbad.passes.diagnostics import refuse
 from numbad.passes.ir.builder import i32
 from numbad.passes.ir.function import Function, Global, Module
 from numbad.passes.ir.instructions import Call, Instruction
@@ -60,8 +60,6 @@ def shadow_address(module: Module, target: Target, value: Value, lane: int) -> V
 
 def dynamic_shadow(module: Module, value: Value, lane: int, width: int) -> Iterator[Instruction]:
     """Instructions for the head of a function; the last one is the shadow of an address in dynamic memory."""
-    if isinstance(value, ConstantExpression) and value.opcode == "getelementptr":
-        raise Bug(f"the address {value} in shared memory of unknown size")
     generic = value
     if _space(value.type):
         generic = Instruction("addrspacecast", PTR, [value])
@@ -71,6 +69,20 @@ def dynamic_shadow(module: Module, value: Value, lane: int, width: int) -> Itera
     yield shadow
     if _space(value.type):
         yield Instruction("addrspacecast", value.type, [shadow])
+
+
+def check_shared(module: Module, target: Target, derivative: Function) -> None:
+    """Refuse shared memory for which there is no room beside its shadows."""
+    declared = [v for v in module.globals.values() if _space(v.type) == target.shared_space and not v.is_dynamic]
+    bytes = {v: size_of(v.value_type) for v in declared}
+    if sum(bytes.values()) <= target.shared_bytes:
+        return
+    own = [v for v in declared if not v.name.startswith(PREFIX)]
+    largest = max(own, key=lambda v: bytes[v])
+    user = next((i for i in derivative.instructions if any(root_of(o) is largest for o in i.operands)), None)
+    raise refuse("unsupported", f"{sum(bytes[v] for v in own):,} bytes of shared memory, and as much again for the "
+                 f"derivatives of what lies there: a kernel may declare {target.shared_bytes:,}",
+                 "use smaller tiles", user)
 
 
 def clear_shared(module: Module, target: Target, function: Function) -> None:

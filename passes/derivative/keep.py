@@ -21,7 +21,7 @@ from numbad.passes.derivative.layout import item_type
 from numbad.passes.derivative.needs import Address, Bank, Base, Count, Edge, Extent, Item, Iteration, Kept, Length
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.derivative.scopes import RECORDS, Accesses
-from numbad.passes.derivative.tape import array_bytes, place_in_record, tape_function
+from numbad.passes.derivative.tape import array_bytes, parts_in_record, tape_function
 from numbad.passes.ir.builder import i32, i64
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Instruction, Load, Phi, Store
@@ -182,9 +182,10 @@ class Keeper:
             return
         memory = self.memory("push", i64(record.size), i64(self.plan.layout.kind(loop)))
         for item, offset in record.offsets.items():
-            kept = self.builder.load(item_type(item), self.slots[item])
-            place = place_in_record(self.builder, self.tape, memory, offset)
-            self.accesses.places[self.builder.store(kept, place, align=min(8, size_of(kept.type)))] = RECORDS
+            parts = parts_in_record(self.builder, self.tape, memory, offset, self.slots[item], item_type(item))
+            for type, slot, place in parts:
+                kept = self.builder.load(type, slot)
+                self.accesses.places[self.builder.store(kept, place, align=min(8, size_of(type)))] = RECORDS
 
     def memory(self, operation: str, bytes: Value, *kind: Value) -> Value:
         """Memory from the tape; without it the derivative ends here."""

@@ -40,7 +40,7 @@ from numbad.passes.derivative.plan import Plan
 from numbad.passes.derivative.rerun_sweep import RerunSweep
 from numbad.passes.derivative.rows import add_rows
 from numbad.passes.derivative.scopes import RECORDS
-from numbad.passes.derivative.tape import place_in_record, tape_function
+from numbad.passes.derivative.tape import parts_in_record, tape_function
 from numbad.passes.ir.builder import Builder, i32, i64
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Phi
@@ -218,11 +218,11 @@ class ReverseSweep:
             return
         memory = self._pop(i64(record.size), loop)
         for item, offset in record.offsets.items():
-            type = item_type(item)
-            kept = self.builder.load(type, place_in_record(self.builder, self.tape, memory, offset),
-                                     align=min(8, size_of(type)))
-            self.lookup.accesses.places[kept] = RECORDS
-            self.builder.store(kept, self.slots[item])
+            parts = parts_in_record(self.builder, self.tape, memory, offset, self.slots[item], item_type(item))
+            for type, slot, place in parts:
+                kept = self.builder.load(type, place, align=min(8, size_of(type)))
+                self.lookup.accesses.places[kept] = RECORDS
+                self.builder.store(kept, slot)
 
     def _pop(self, bytes: Value, what: Loop | Bank | None) -> Value:
         pop = tape_function(self.facts.module, "pop")

@@ -26,10 +26,12 @@ The functions are `linkonce_odr`, the same text in every derivative of one versi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from numbad.passes.derivative import arena
 from numbad.passes.ir.builder import Builder, i64
 from numbad.passes.ir.function import Function, Module
-from numbad.passes.ir.types import I1, I64, PTR, VOID, ArrayType, FunctionType, Type
+from numbad.passes.ir.types import I1, I64, PTR, VOID, ArrayType, FunctionType, IntType, Type, size_of
 from numbad.passes.ir.values import Value
 from numbad.passes.rules.targets import target_of
 
@@ -75,6 +77,19 @@ def place_in_record(builder: Builder, tape: Value, record: Value, offset: int) -
     if not target_of(builder.module).many_threads:
         return builder.offset(record, offset)
     return builder.call(tape_function(builder.module, "place"), [tape, record, i64(offset)])
+
+
+def parts_in_record(builder: Builder, tape: Value, record: Value, offset: int, slot: Value,
+                    type: Type) -> Iterator[tuple[Type, Value, Value]]:
+    """An item as what is moved at once: its type, where it lies in the item's slot on the stack, where in the record.
+    On a GPU a wide item is several words, since the next word of the memory is another thread's."""
+    bytes = size_of(type)
+    if bytes <= 8 or not target_of(builder.module).many_threads:
+        yield type, slot, place_in_record(builder, tape, record, offset)
+        return
+    for at in range(0, bytes, 8):
+        part = IntType(8 * min(8, bytes - at))
+        yield part, builder.offset(slot, at), place_in_record(builder, tape, record, offset + at)
 
 
 def tape_function(module: Module, operation: str) -> Function:

@@ -19,6 +19,7 @@ class Target:
     many_threads    the function runs in many threads at once: memory that is not a thread's own may be written by
                     others at any time, and what is added to it has to be added atomically
     shared_space    the address space of memory that the threads of a block share
+    shared_bytes    how much of it a kernel may declare
     conventions     words at the head of a definition that its derivative needs too
     launch          attributes of a definition that say how it may be launched: its derivative has the same
     separator       between the parts of the names of derivatives: assemblers differ in what a name may hold
@@ -30,6 +31,7 @@ class Target:
     library: str
     many_threads: bool
     shared_space: int | None
+    shared_bytes: int
     conventions: frozenset[str]
     launch: frozenset[str]
     separator: str
@@ -38,13 +40,13 @@ class Target:
     own_arrays: int
 
 
-HOST = Target("libm", False, None, frozenset(), frozenset(), ".", kept_word=16, read_again=4, own_arrays=0)
+HOST = Target("libm", False, None, 0, frozenset(), frozenset(), ".", kept_word=16, read_again=4, own_arrays=0)
 # 64 words, for what a thread keeps on its stack is to stay in its multiprocessor's cache: where a sweep takes 128
 # registers, 512 threads run there, and 512 bytes for each are the 256 KiB that it has from sm_90 on (192 on sm_80).
 # A GPU's arithmetic outruns its memory: while a word goes to the tape and comes back, an H200 (34 TFLOP/s in double
 # precision, 4.8 TB/s, as NVIDIA gives them) does 113 operations, a GPU for graphics with little double precision 20.
-NVPTX = Target("libdevice", True, 3, frozenset(["ptx_kernel"]), frozenset(["nvvm.maxntid", "nvvm.minctasm"]), "_",
-               kept_word=256, read_again=64, own_arrays=512)
+NVPTX = Target("libdevice", True, 3, 48 << 10, frozenset(["ptx_kernel"]),
+               frozenset(["nvvm.maxntid", "nvvm.minctasm"]), "_", kept_word=256, read_again=64, own_arrays=512)
 
 
 def target_of(module: Module) -> Target:

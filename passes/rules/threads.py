@@ -26,18 +26,19 @@ class Synchronise:
 _BLOCK = "llvm.nvvm.barrier.cta.sync.aligned.all"
 _VOTING = "llvm.nvvm.barrier.cta.red."  # a barrier that also counts or combines a truth value of each thread
 
+
 @dataclass(frozen=True)
 class Shuffle:
     """Gives the number `arguments[2]` of another lane of the warp, or of its own if there is none, and which of both.
 
-    Arguments: mask of the lanes that take part, mode, number, lane (a distance, but for mode 0), clamp.
+    Arguments: mask of the lanes that take part, mode, number, lane, clamp. Mode 0 reads the lane that is named, 1 to 3
+    that at a distance: up, down, by xor. Each lane may name another, and lanes may be read by several.
     """
 
 
 SHUFFLE = "numbad.shfl."
 SHUFFLE_ADJOINT = "numbad.shfl.adjoint."
-FROM_ANY_LANE = 0
-"""The mode in which a lane may be read by any number of others; modes 1 to 3 are a distance up, down, and by xor."""
+"""Takes the adjoint of the result for the number, and behind the others whether the lane is a constant."""
 
 SYNCHRONISATIONS: dict[str, Synchronise] = {
     _BLOCK: Synchronise(_BLOCK, 1),

@@ -40,9 +40,9 @@ def is_inexact(value) -> bool:
 class Drawn:
     """A kernel's arguments, with tangents and seeds; only floats of active arguments have any."""
 
-    def __init__(self, kernel):
-        self.kernel, self.rng = kernel, np.random.default_rng(5)
-        self.arguments = kernel.drawn(0)
+    def __init__(self, kernel, seed=0):
+        self.kernel, self.rng = kernel, np.random.default_rng(5 + seed)
+        self.arguments = kernel.drawn(seed)
         self.tangents = self.random()
         self.seeds = self.random()
 
@@ -75,6 +75,21 @@ class Drawn:
     def pulled(self, machine):
         seeds = mapped(lambda s: np.zeros(1, type(s)) if is_number(s) else copied(s), self.seeds)
         return self.launch("reverse", seeds, machine), seeds
+
+    def moved(self, by):
+        """The arguments, further along the tangents."""
+        def move(value, tangent):
+            if isinstance(value, tuple):
+                return tuple(map(move, value, tangent))
+            if tangent is None:
+                return copied(value)
+            if is_number(value):
+                return type(value)(value + by * tangent)
+            place = copied(value)
+            place += (by * tangent).astype(value.dtype)
+            return place
+        return tuple(copied(value) if tangent is None else move(value, tangent)
+                     for value, tangent in zip(self.arguments, self.tangents, strict=True))
 
     def active(self, tree):
         return [leaf for k in self.kernel.active for leaf in leaves(tree[k])]
@@ -113,18 +128,7 @@ def check_tangents(drawn, tangents):
     step = 1e-2 if is_single(drawn) else STEP
 
     def moved(by):
-        def move(value, tangent):
-            if isinstance(value, tuple):
-                return tuple(map(move, value, tangent))
-            if tangent is None:
-                return copied(value)
-            if is_number(value):
-                return type(value)(value + by * tangent)
-            place = copied(value)
-            place += (by * tangent).astype(value.dtype)
-            return place
-        arguments = tuple(copied(value) if tangent is None else move(value, tangent)
-                          for value, tangent in zip(drawn.arguments, drawn.tangents, strict=True))
+        arguments = drawn.moved(by)
         kernel.launch(drawn.kernel.grid, drawn.kernel.block, flatten(*arguments), drawn.kernel.shared)
         return drawn.active(arguments)
     for high, low, tangent in zip(moved(step), moved(-step), drawn.active(tangents), strict=True):

@@ -52,11 +52,16 @@ ROWS = (
     row("`atomic.add`, `atomic.sub`", "scalar_sum scatter subtract soft_histogram sums_in_float32 springs"),
     row("`shfl_up_sync`, `shfl_down_sync`, `shfl_xor_sync`, 32 and 64 bits",
         "warp_sum warp_sum_in_float32 warp_scan butterfly_product neighbours_by_shuffle block_sum_by_warps"),
+    row("`shfl_sync` from any lane, and shuffles at a distance of each lane's own; masks of some of the lanes",
+        "gather distances_of_their_own broadcast rotation gather_in_float32 halves_of_a_warp partial_mask_in_a_branch "
+        "block_of_less_than_a_warp lanes_that_have_returned broadcasts_in_a_loop reader_chosen_by_the_numbers"),
+    row("`match_any_sync`, `match_all_sync`, `activemask`, `lanemask_lt`, `ffs`, `popc`, `clz`, `brev` of integers",
+        "sums_of_equals"),
     row("a barrier that not all threads come to: under a branch, in a loop, behind a `return` that depends on the "
         "thread",
         "barrier_after_early_exit barrier_under_a_loaded_condition barrier_in_a_loop_of_loaded_length",
         "let all threads come to it"),
-    row("`shfl_sync` from any lane", "broadcast", "use the other shuffles or shared memory"),
+    row("more than 24 KB of shared memory in a block", "large_shared_array", "its shadows take as much again"),
     row("`atomic.max`, `min`, exchange, compare-and-swap of differentiated numbers, the old value of `atomic.add`",
         "atomic_maximum atomic_minimum exchange product_by_compare_and_swap old_value_of_an_add",
         "depends on the other threads"),

@@ -33,3 +33,15 @@ def test_without_a_gpu(capsys):
 def test_bytes():
     stencil = CASES[0]
     assert stencil.bytes(stencil.arguments(np.random.default_rng(0), 512)) == 2 * 8 * 512
+
+
+@pytest.mark.parametrize("name, most", [("stencil", 3.1), ("reduction", 3.1), ("LBM step", 2.4)])
+def test_gradients_move_no_more_memory_than_they_must(name, most):
+    """Results are computed, adjoints of results read and cleared, others added to: three times the primal's bytes."""
+    import traffic
+    case = next(case for case in CASES if case.name == name)
+    launch, arguments = case.launch(case.small), case.arguments(np.random.default_rng(0), case.small)
+    primal = traffic.bytes_of(traffic.of_primal(case, arguments, launch))
+    gradient = traffic.of_derivative(case, arguments, launch, "reverse")
+    assert gradient["tape"] == 0
+    assert 2.0 * primal < traffic.bytes_of(gradient) <= most * primal

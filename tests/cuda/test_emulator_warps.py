@@ -182,3 +182,20 @@ def test_lane_outside_of_its_mask_is_misuse():
 
     with pytest.raises(Misuse, match="lane 16"):
         emulated(outside, F64).launch(1, 32, flatten(np.zeros(32)))
+
+
+@cuda.jit
+def part_meets_first(x):
+    lane = cuda.laneid
+    v = x[lane]
+    if lane < 16:
+        v += cuda.shfl_xor_sync(0xFFFF, v, 1)
+    x[lane] = v + cuda.shfl_xor_sync(0xFFFFFFFF, v, 16)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_lanes_that_meet_among_themselves_before_all_do(order):
+    x = normal(32)
+    halves = np.where(np.arange(32) < 16, x + x[np.arange(32) ^ 1], x)
+    emulated(part_meets_first, F64).launch(1, 32, flatten(x), order=order)
+    np.testing.assert_allclose(x, halves + halves[np.arange(32) ^ 16])

@@ -107,6 +107,11 @@ def test_scratch_gets_a_shadow():
     np.testing.assert_allclose(dx, 3 * x * x)
 
 
+def test_too_much_dynamic_memory():
+    with pytest.raises(ValueError, match=r"25,600 bytes of dynamic shared memory.* at most 49,152"):
+        call(vjp(scaled), nd.Dup(ones(), ones()), nd.Const(3.0), nd.Dup(ones(), ones()), shared=25600)
+
+
 def test_no_room_for_the_tape():
     machine = Emulated(races=False)
 

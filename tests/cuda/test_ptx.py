@@ -70,6 +70,7 @@ def test_every_kernel_for_every_architecture(name, sm, tmp_path):
     code = assembly(name, sm)
     assert f".target {sm}" in code and f".visible .entry {ready(name)[0].entry}(" in code
     assert "approx" not in code
+    assert not re.search(r"(?<![\w.])(add|sub|mul)\.f(32|64)\b", code), "the assembler might fuse it"
     version = re.search(r"^\.version (\d+\.\d+)", code, re.M)[1]
     assert version == "8.0" or sm in ("sm_100", "sm_120")
     if shutil.which("ptxas"):
@@ -126,7 +127,8 @@ def test_libdevice_rounds_as_it_is_told():
 @needs_libdevice
 @pytest.mark.parametrize("fastmath", [False, True])
 def test_the_same_instructions_as_numba_cuda(fastmath):
-    """The kinds of floating-point instructions that libNVVM makes of the same kernel."""
+    """The kinds of floating-point instructions that libNVVM makes of the same kernel; ours say that they round, so that
+    the assembler fuses nothing more in one sweep than in the other."""
     from numba.cuda.cudadrv import nvvm
     if not nvvm.is_available() or pathfinder_misses("nvrtc"):
         pytest.skip("needs libNVVM and NVRTC: pip install nvidia-nvvm nvidia-cuda-nvrtc")
@@ -140,6 +142,7 @@ def test_the_same_instructions_as_numba_cuda(fastmath):
     lowered = lower(kernel, (F4, F8))
     ours = ptx(nvptx.prepared(lowered.texts, lowered.entry), "sm_90", fastmath=lowered.fastmath)
     kinds = re.compile(r"\b(?:div|mul|fma|add)\.\S*f(?:32|64)\b")
+    theirs = re.sub(r"\b(mul|add)\.(ftz\.)?(?=f(?:32|64)\b)", r"\1.rn.\2", theirs)
     assert sorted(kinds.findall(ours)) == sorted(kinds.findall(theirs))
 
 
@@ -237,6 +240,7 @@ def test_cubins(name):
     lowered, text = ready(name)
     if lowered.library.use_cooperative and pathfinder_misses("cudart"):
         pytest.skip("needs the CUDA runtime, for the barrier of the whole grid: pip install nvidia-cuda-runtime")
+    text = with_runtime(text)
     ours = launcher(lambda sm: ptx(text, sm, linked=linked_names(text)), lowered.entry, argtypes, lowered)
     assert len(ours.kernel._codelibrary.get_cubin(cc=(9, 0, "a")).code) > 1000
 

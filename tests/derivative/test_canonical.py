@@ -242,6 +242,11 @@ define double @f(ptr %p, ptr %q, i64 %x) {{
     ("%both = add i64 %a, %b\n  %sum = add i64 %both, %x", None),
     ("%back = mul i64 %b, -1\n  %sum = add i64 %a, %back", None),
     ("%sum = add i64 %x, 8", None),
+    ("%one = select i1 true, i64 %x, i64 8\n  %sum = sub i64 %a, %one", "%p"),
+    ("%one = add i64 %a, %x\n  %sum = select i1 true, i64 %one, i64 %a", "%p"),
+    ("%c = ptrtoint ptr %p to i64\n  %sum = select i1 true, i64 %c, i64 %a", "%p"),
+    ("%sum = select i1 true, i64 %b, i64 %a", None),
+    ("%twice = add i64 %a, %a\n  %sum = select i1 true, i64 %twice, i64 %a", None),
 ])
 def test_addresses_that_are_computed_as_integers(sums: str, base: str | None) -> None:
     """They belong to the one pointer that they are made of; a difference of pointers leads elsewhere."""
@@ -251,3 +256,26 @@ def test_addresses_that_are_computed_as_integers(sums: str, base: str | None) ->
     assert not verify(module)
     assert ("inttoptr" in text) == (base is None)
     assert base is None or f"getelementptr i8, ptr {base}, i64" in text
+
+
+@pytest.mark.parametrize("step, based", [("%x", True), ("%a", False), ("%here", False)])
+def test_addresses_that_a_loop_moves(step: str, based: bool) -> None:
+    module = parse(f"""
+define double @f(ptr %p, i64 %x, i64 %n) {{
+entry:
+  %a = ptrtoint ptr %p to i64
+  br label %loop
+loop:
+  %here = phi i64 [ %a, %entry ], [ %next, %loop ]
+  %next = add i64 %here, {step}
+  %more = icmp slt i64 %next, %n
+  br i1 %more, label %loop, label %done
+done:
+  %place = inttoptr i64 %here to ptr
+  %y = load double, ptr %place
+  ret double %y
+}}
+""")
+    canonicalise(module.functions["f"])
+    assert not verify(module)
+    assert ("inttoptr" in print_module(module)) != based

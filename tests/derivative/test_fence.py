@@ -130,15 +130,6 @@ define internal half @narrow(double %x) {
 """, UNSUPPORTED, "an atomic addition whose old value is used", "%old = atomicrmw fadd ptr %y, double %x",
         remedy="which value that is depends on the other threads"),
 
-    "number from any lane": Row("""
-  %pair = call { double, i1 } @numbad.shfl.f64(i32 -1, i32 0, double %x, i32 3, i32 31)
-  %z = extractvalue { double, i1 } %pair, 0
-  store double %z, ptr %result
-""", UNSUPPORTED, "a number that is read from a lane of any choice (shfl_sync)",
-        "%pair = call { double, i1 } @numbad.shfl",
-        "declare { double, i1 } @numbad.shfl.f64(i32, i32, double, i32, i32)",
-        "use shfl_up_sync, shfl_down_sync or shfl_xor_sync, or shared memory"),
-
     "compare and swap": Row("""
   %pair = cmpxchg ptr %y, i64 %n, i64 0 monotonic monotonic
   store double %x, ptr %result

@@ -6,23 +6,19 @@ stores everything against the plan that saves; values, exceptions, inputs and me
 
 from __future__ import annotations
 
-import itertools
-import linecache
-import re
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 from unittest import mock
 
 import numpy as np
 from numba import njit
-from numba.core import errors
 
 import numbad as nd
 import oracles
 from fuzz.code import Program
 from fuzz.expressions import LENGTH, SHAPE
+from fuzz.verdicts import Verdict, Wrong, function, verdict
 from numbad.derive import derive
 from numbad.differences import Differences, differences
 from numbad.passes.derivative.plan import Options
@@ -34,36 +30,6 @@ OPTIMISED = Options(tape_limit=2000)
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 CLOSE_STEPS = (1e-9, 1e-10, 1e-11)
 PERTURBED = (True, True, True, True, True, False)
-_count = itertools.count()
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """`kind`: right, refused, numba (which cannot compile the program), or what is wrong; `compared`: at how many
-    inputs finite differences converged."""
-
-    kind: str
-    message: str = ""
-    compared: int = 0
-
-    @property
-    def is_fine(self) -> bool:
-        return self.kind in ("right", "refused", "numba")
-
-
-class _Wrong(Exception):
-    def __init__(self, kind: str, message: str):
-        super().__init__(message)
-        self.kind = kind
-
-
-def function(program: Program) -> Callable:
-    """The last function of a program, compiled by Numba when it is called."""
-    text, filename = str(program), f"<fuzz {next(_count)}>"
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    scope: dict[str, Any] = {"__name__": __name__}
-    exec(compile(text, filename, "exec"), scope)
-    return scope["f"]
 
 
 def arguments(seed: int) -> tuple:
@@ -74,19 +40,7 @@ def arguments(seed: int) -> tuple:
 
 
 def check(program: Program, inputs: int) -> Verdict:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _check(function(program), inputs)
-    except (nd.NoDerivative, nd.Unsupported) as refusal:
-        has_line = re.search(r"^  <fuzz \d+>:\d+, in ", str(refusal), re.M)
-        return Verdict("refused" if has_line else "no line", str(refusal))
-    except nd.EngineError as bug:
-        return Verdict("engine", str(bug))
-    except (errors.NumbaError, SyntaxError) as error:
-        return Verdict("numba", str(error))
-    except _Wrong as wrong:
-        return Verdict(wrong.kind, str(wrong))
+    return verdict(lambda: _check(function(program), inputs))
 
 
 def _check(f: Callable, inputs: int) -> Verdict:
@@ -115,20 +69,20 @@ def _compare(f: Callable, args: tuple, tangents: tuple, result: Any, rng: np.ran
     with mock.patch.object(derive, "__defaults__", (None, STORE_ALL)):
         out_stored, stored = nd.vjp(_twin(f))(args, cotangents)
     if oracles.snapshot((args, tangents, cotangents)) != before:
-        raise _Wrong("inputs", "an input was changed")
+        raise Wrong("inputs", "an input was changed")
     for mode, value in (("jvp", out), ("vjp", out_again), ("vjp, all stored", out_stored)):
         if not np.array_equal(flatten(value), flatten(result), equal_nan=True):
-            raise _Wrong("value", f"{mode} returns {value}, the function {result}")
+            raise Wrong("value", f"{mode} returns {value}, the function {result}")
     if not np.all(np.isfinite(flatten(result))):
         return 0
     forward = oracles.inner(cotangents, out_dot)
     reverse = oracles.inner(gradients, tangents)
     scale = forward.scale + reverse.scale
     if not abs(forward.value - reverse.value) <= 1e-10 * scale + 1e-300:
-        raise _Wrong("reverse", f"<w, J v> = {forward.value:.17g}, <J' w, v> = {reverse.value:.17g}, terms {scale:.3g}")
+        raise Wrong("reverse", f"<w, J v> = {forward.value:.17g}, <J' w, v> = {reverse.value:.17g}, terms {scale:.3g}")
     difference = np.abs(flatten(gradients) - flatten(stored))
     if not np.all(difference <= 1e-11 * np.max(np.abs(flatten(stored)), initial=0.0)):
-        raise _Wrong("plan", f"gradients {gradients}, with everything stored {stored}")
+        raise Wrong("plan", f"gradients {gradients}, with everything stored {stored}")
     start = flatten(args)
     along = flatten(tuple(0 if t is None else t for t in tangents))
 
@@ -143,7 +97,7 @@ def _compare(f: Callable, args: tuple, tangents: tuple, result: Any, rng: np.ran
         close = differences(at, CLOSE_STEPS, float(np.finfo(float).eps))
         if close.converged and _agree(flatten(out_dot), close):
             return 0  # the function has ripples that the longer steps went past
-        raise _Wrong("forward", f"tangent {flatten(out_dot)}, finite differences {known.value}")
+        raise Wrong("forward", f"tangent {flatten(out_dot)}, finite differences {known.value}")
     return 1
 
 
@@ -170,9 +124,9 @@ def _expect_exception(f: Callable, args: tuple, tangents: tuple, raised: Excepti
                 nd.vjp(f)(args, _cotangents(returned))
         except type(raised) as again:
             if again.args != raised.args:
-                raise _Wrong("exception", f"{mode} raises {again!r}, the function {raised!r}") from None
+                raise Wrong("exception", f"{mode} raises {again!r}, the function {raised!r}") from None
         else:
-            raise _Wrong("exception", f"{mode} does not raise {raised!r}")
+            raise Wrong("exception", f"{mode} does not raise {raised!r}")
 
 
 def _cotangents(returned: Any) -> Any:
@@ -188,4 +142,4 @@ def _expect_no_leak(f: Callable, args: tuple, tangents: tuple, cotangents: Any) 
         factor = 2 if mode == "jvp" else 1  # with each array that Numba loses, forward mode may lose its tangent
         lost = oracles.leaked(call)
         if not (0 <= lost.raw <= factor * own.raw and 0 <= lost.counted <= factor * own.counted):
-            raise _Wrong("leak", f"{mode} leaves {lost} behind, the function {own}")
+            raise Wrong("leak", f"{mode} leaves {lost} behind, the function {own}")

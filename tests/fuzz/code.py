@@ -30,6 +30,13 @@ class Program:
 
     functions: list[Statement]
 
+    @property
+    def heading(self) -> str:
+        return "import math\nimport numpy as np\nfrom numba import njit\n"
+
+    def decorator(self, function: Statement) -> str:
+        return "@njit"
+
     def __str__(self) -> str:
-        heading = "import math\nimport numpy as np\nfrom numba import njit\n"
-        return heading + "".join(f"\n\n@njit\n{chr(10).join(f.lines(0))}\n" for f in self.functions)
+        parts = ("\n".join([self.decorator(f), *f.lines(0)]) for f in self.functions)
+        return self.heading + "".join(f"\n\n{part}\n" for part in parts)

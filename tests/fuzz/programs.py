@@ -15,7 +15,8 @@ from __future__ import annotations
 import random
 
 from fuzz.code import Program, Statement
-from fuzz.expressions import LENGTH, SHAPE, Expressions, Helper, Scope
+from fuzz.expressions import LENGTH, SHAPE, Helper, Scope
+from fuzz.statements import Statements
 
 
 def program(seed: int) -> Program:
@@ -31,11 +32,10 @@ def program(seed: int) -> Program:
     return Program(functions)
 
 
-class _Writer(Expressions):
+class _Writer(Statements):
     def __init__(self, rng: random.Random, helpers: list[Helper]):
-        super().__init__(rng)
+        super().__init__(rng, budget=rng.randint(8, 26))
         self.helpers = helpers
-        self.budget = rng.randint(8, 26)
 
     # --- functions ---
 
@@ -91,16 +91,7 @@ class _Writer(Expressions):
 
     # --- statements ---
 
-    def block(self, scope: Scope, depth: int, size: int) -> list[Statement]:
-        found: list[Statement] = []
-        for _ in range(size):
-            if self.budget <= 0:
-                break
-            self.budget -= 1
-            found += self.statement(scope, depth)
-        return found or [Statement(f"{scope.floats[0]} += 0.25")]
-
-    def statement(self, scope: Scope, depth: int) -> list[Statement]:
+    def kinds(self, scope: Scope, depth: int) -> list[str]:
         kinds = ["number", "number", "carry", "integer"]
         if scope.arrays:
             kinds += ["store", "store", "update", "whole", "view", "reduce", "gather"]
@@ -116,26 +107,7 @@ class _Writer(Expressions):
             kinds += ["leave"]
         if self.helpers:
             kinds += ["call", "call", "call"]
-        return getattr(self, f"write_{self.rng.choice(kinds)}")(scope, depth)
-
-    def write_number(self, scope: Scope, depth: int) -> list[Statement]:
-        value, name = self.expression(scope), self.fresh("v")
-        scope.floats.append(name)
-        return [Statement(f"{name} = {value}")]
-
-    def write_carry(self, scope: Scope, depth: int) -> list[Statement]:
-        name = self.rng.choice(scope.floats)
-        how = self.rng.choice(["{0} += 0.3 * {1}", "{0} = 0.6 * {0} - {1}", "{0} *= math.cos({1})", "{0} = {1}",
-                               "{0} -= 0.2 * {1}", "{0}, {2} = 0.7 * {2}, {1}"])
-        return [Statement(how.format(name, self.expression(scope), self.rng.choice(scope.floats)))]
-
-    def write_integer(self, scope: Scope, depth: int) -> list[Statement]:
-        value, name = self.integer(scope), self.fresh("k")
-        scope.ints.append(name)
-        return [Statement(f"{name} = ({value}) % 7")]
-
-    def write_store(self, scope: Scope, depth: int) -> list[Statement]:
-        return [self.store(scope)]
+        return kinds
 
     def store(self, scope: Scope) -> Statement:
         if not scope.arrays:
@@ -248,27 +220,6 @@ class _Writer(Expressions):
         if self.rng.random() < 0.1:
             loop.more.append(Statement("else:", self.block(scope.inner(), 0, 1)))
         return [loop]
-
-    def write_loop_until(self, scope: Scope, depth: int) -> list[Statement]:
-        """Goes on as long as a number says, and no longer than a count."""
-        count, value = self.fresh("k"), self.rng.choice(scope.floats)
-        inner = scope.inner()
-        inner.ints.append(count)
-        body = self.block(inner, depth - 1, self.rng.randint(1, 3))
-        step = Statement(f"{count} += 1")
-        change = Statement(f"{value} = 0.6 * {value} + 0.1 * math.sin({self.expression(inner)})")
-        return [Statement(f"{count} = 0"),
-                Statement(f"while {count} < 4 and abs({value}) > 0.05:", [step, *body, change])]
-
-    def write_branch(self, scope: Scope, depth: int) -> list[Statement]:
-        branch = Statement(f"if {self.condition(scope)}:", self.block(scope.inner(), depth - 1, self.rng.randint(1, 3)))
-        if self.rng.random() < 0.6:
-            branch.more.append(Statement("else:", self.block(scope.inner(), depth - 1, self.rng.randint(1, 2))))
-        return [branch]
-
-    def write_leave(self, scope: Scope, depth: int) -> list[Statement]:
-        return [Statement(f"if {self.condition(scope)}:", [self.store(scope),
-                                                           Statement(self.rng.choice(["break", "continue"]))])]
 
     def write_call(self, scope: Scope, depth: int) -> list[Statement]:
         helper = self.rng.choice(self.helpers)

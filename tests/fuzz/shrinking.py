@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from fuzz.code import Program, Statement
 
@@ -30,7 +31,7 @@ def shrunk(program: Program, fails: Callable[[Program], bool], tries: int = 300)
 def _smaller(program: Program) -> Iterator[Program]:
     """Programs with one part less, the largest parts first."""
     for k in range(len(program.functions) - 1):
-        yield Program([f for j, f in enumerate(program.functions) if j != k])
+        yield replace(program, functions=[f for j, f in enumerate(program.functions) if j != k])
     places = sorted(_places(program), key=lambda place: -_size(_at(program, place)))
     for place in places:
         statement = _at(program, place)

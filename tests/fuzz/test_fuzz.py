@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import numbad as nd
-from fuzz.checking import check, function
+from fuzz.checking import check
 from fuzz.code import Program, Statement
 from fuzz.programs import program
 from fuzz.shrinking import shrunk
+from fuzz.verdicts import function
 from numbad.passes.derivative.adjoint_rules import AdjointRules
 from numbad.passes.derivative.needs import Shadow
 

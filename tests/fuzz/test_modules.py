@@ -16,8 +16,9 @@ from numba.core.runtime import rtsys
 
 from analysis import graphs
 from derivative.native import I32, Native
-from fuzz.checking import arguments, function
+from fuzz.checking import arguments
 from fuzz.programs import program
+from fuzz.verdicts import function
 from fuzz.watching import NOTHING_IS_FREED, Watch, call, parameter_types, watched
 from ir.test_roundtrip import check_round_trip
 from numbad import frontend

@@ -16,7 +16,7 @@ test:
   br i1 %more, label %store, label %done
 store:
   %word = getelementptr TYPE, ptr %memory, i64 %k
-  store TYPE 0, ptr %word
+  store TYPE 0, ptr %word, align BYTES
   %next = add i64 %k, %step
   br label %test
 done:
@@ -26,7 +26,7 @@ done:
 
 
 def _clear(name: str, type: str, shift: int) -> str:
-    return _CLEAR.replace("NAME", name).replace("TYPE", type).replace("SHIFT", str(shift))
+    return _CLEAR.replace("NAME", name).replace("TYPE", type).replace("SHIFT", str(shift)).replace("BYTES", str(1 << shift))
 
 
 TEXT = _clear("numbad.shared.clear", "i64", 3) + _clear("numbad.shared.clear.halves", "i32", 2) + """

@@ -127,7 +127,7 @@ good:
   %number = sub i64 %words, %more
   %row = mul i64 %number, %stride
   %place = getelementptr i64, ptr %base, i64 %row
-  store i64 0, ptr %place
+  store i64 0, ptr %place, align 8
   ret ptr %place
 }
 

@@ -76,9 +76,13 @@ class EmulatedKernel:
             self.extents = viewed(address("emu.extents"), np.dtype((np.int64, 2)), EXTENTS)
 
     def launch(self, grid, block, flat_arguments, shared: int = 0, order: str = "forward", seed: int = 0,
-               budget: int = BUDGET) -> None:
-        """Run the kernel; threads and blocks follow each other in `order`: forward, reverse, random (from `seed`)."""
-        Launch(self, of_three(grid), of_three(block), flat_arguments, shared, order, seed, budget).run()
+               budget: int = BUDGET) -> np.ndarray:
+        """Run the kernel; threads and blocks follow each other in `order`: forward, reverse, random (from `seed`).
+
+        Gives the notes: each place that an instruction of a thread was at, once between two barriers."""
+        launch = Launch(self, of_three(grid), of_three(block), flat_arguments, shared, order, seed, budget)
+        launch.run()
+        return np.concatenate(launch.kept) if launch.kept else np.empty(0, NOTE)
 
 
 class Launch:

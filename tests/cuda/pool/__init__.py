@@ -6,8 +6,10 @@
 from cuda.pool import (  # noqa: F401
     atomics,
     branches,
+    combinations,
     elementwise,
     functions,
+    lanes,
     mathematics,
     memories,
     overwritten,

@@ -8,8 +8,6 @@ from cuda.pool.entry import refuse
 from numba import cuda, float64
 from numba.cuda import libdevice
 
-FULL = 0xFFFFFFFF
-
 
 @refuse("a barrier under a branch that differs between threads", grid=1, block=64, active=(0, 1),
         arguments=lambda rng: (rng.normal(size=40), np.zeros(40)))
@@ -128,19 +126,6 @@ def _(x, out):
     out[0] = np.min(x)
 
 
-@refuse("a shuffle from any lane", grid=1, block=64, active=(0, 1),
-        arguments=lambda rng: (rng.normal(size=64), np.zeros(64)))
-def broadcast(x, out):
-    i = cuda.grid(1)
-    out[i] = x[i] * cuda.shfl_sync(FULL, x[i], 3)
-
-
-@broadcast.numpy
-def _(x, out):
-    rows = x.reshape(2, 32)
-    out[:] = (rows * rows[:, 3:4]).reshape(-1)
-
-
 @refuse("a second result through a pointer", arguments=drawn(0.5, 3.0), grid=2, block=64, active=(0, 1))
 def mantissas(x, out):
     i = cuda.grid(1)
@@ -165,3 +150,18 @@ def remainders_with_quotients(x, out):
 @remainders_with_quotients.numpy
 def _(x, out):
     out[:] = np.array([math.remainder(v, 0.7) for v in x]) + np.rint(x / 0.7)
+
+
+@refuse("too much shared memory with its shadows", grid=1, block=64, active=(0, 1),
+        arguments=lambda rng: (rng.normal(size=64), np.zeros(64)))
+def large_shared_array(x, out):
+    s = cuda.shared.array(4000, float64)
+    t = cuda.threadIdx.x
+    s[t] = x[t]
+    cuda.syncthreads()
+    out[t] = s[63 - t] * s[t]
+
+
+@large_shared_array.numpy
+def _(x, out):
+    out[:] = x[::-1] * x
