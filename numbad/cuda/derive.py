@@ -43,7 +43,7 @@ class KernelDerivative:
     shadows     its LLVM parameters that have a shadow, in order: these follow its own parameters. A number's is its
                 tangent in forward mode, the address of a cell for its adjoint in reverse mode, an array's an address.
                 In reverse mode three more follow: memory for the tape, words of it for each thread, and the address
-                where to tell how many were needed.
+                where to tell how many were needed, 0 if that is known.
     written     Python arguments: arrays that the kernel may write
     tape        how much memory it needs for a tape, as far as that is known; None if none
     plans       what the reverse sweep stores and recomputes, as text

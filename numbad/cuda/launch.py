@@ -287,9 +287,12 @@ class _Call:
             memory = self.machine.room(max(words * threads, 1))
         except MemoryError as error:
             raise MemoryError(f"{self.name}: no memory for the tape of {size}") from error
+        if tape.words is not None:  # exact: a thread that wanted more would end the launch with an error
+            self.sweep(memory, max(words, 1), None)
+            return
         more = self.machine.words(1)
         self.sweep(memory, max(words, 1), more)
-        if tape.words is None and self.machine.number(more):
+        if self.machine.number(more):
             raise RuntimeError(f"{self.name}: the kernel took more iterations than a moment before; it depends on the "
                                "order of its threads, and has no derivative")
 
@@ -331,8 +334,9 @@ class _Call:
         values = [at(self.values[k], path) for path, _ in abi.leaves(self.types[k])]
         return [value for value in values if self.machine.array(value) is not None]
 
-    def sweep(self, memory: Array, words: int, needed: Array) -> None:
-        tape = [(types.int64, memory.address), (types.int64, words), (types.int64, needed.address)]
+    def sweep(self, memory: Array, words: int, needed: Array | None) -> None:
+        where = 0 if needed is None else needed.address
+        tape = [(types.int64, memory.address), (types.int64, words), (types.int64, where)]
         self.machine.launch(self.derived, self.configuration, self.values, [*self.shadows(), *tape])
 
 

@@ -36,6 +36,11 @@ class Loop:
         (latch,) = self.latches
         return latch
 
+    @property
+    def nest(self) -> list[Loop]:
+        """This loop and those around it, from inside."""
+        return [self, *(self.parent.nest if self.parent is not None else [])]
+
     def contains(self, other: Loop | None) -> bool:
         while other is not None and other is not self:
             other = other.parent

@@ -15,7 +15,9 @@ Unsure  (something between load and store may write there, a number between them
 
 from __future__ import annotations
 
+from numbad.passes.analysis.exclusive import is_exclusive
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.restored import may_meet_others
 from numbad.passes.derivative.writes import written_by
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Instruction, Load, Store
@@ -27,7 +29,7 @@ def accumulations(facts: Facts, function: Function) -> dict[Store, Load]:
         for i in block.instructions:
             if isinstance(i, Store) and i.value.type.is_float and facts.activity.is_active(i.value):
                 load = _summand(i)
-                if load is not None and _stays(facts, load, i):
+                if load is not None and _stays(facts, load, i) and _is_alone(facts, load):
                     found[i] = load
     return found
 
@@ -61,3 +63,8 @@ def _stays(facts: Facts, load: Load, store: Store) -> bool:
         if pointers is None or any(facts.may_overlap(node, facts.memory.node(p)) for p in pointers):
             return False
     return not node.escaped
+
+
+def _is_alone(facts: Facts, load: Load) -> bool:
+    """No other thread adds to the adjoint while this one reads it."""
+    return not facts.is_seen_by_others(load.pointer) or is_exclusive(load, may_meet_others)

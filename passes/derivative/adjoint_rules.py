@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from numbad.passes.analysis.exclusive import is_exclusive
 from numbad.passes.analysis.memory import holds_float, holds_pointer
 from numbad.passes.derivative.adjoints import Adjoints, Stack
 from numbad.passes.derivative.device.sums import add_among_threads
@@ -15,6 +16,7 @@ from numbad.passes.derivative.facts import Facts
 from numbad.passes.derivative.linear import scaled
 from numbad.passes.derivative.lookup import Lookup
 from numbad.passes.derivative.needs import Before, Shadow, Snapshot, elementary_rule, overwrites_shadow
+from numbad.passes.derivative.restored import may_meet_others
 from numbad.passes.diagnostics import Bug
 from numbad.passes.ir.builder import Builder, i32
 from numbad.passes.ir.function import Function
@@ -186,7 +188,7 @@ class AdjointRules:
             self.adjoints.take(i)
             return
         shadow, x_bar = self.lookup(Shadow(i.pointer)), self.adjoints.take(i)
-        if self.facts.is_seen_by_others(i.pointer):
+        if self.facts.is_seen_by_others(i.pointer) and not is_exclusive(i, may_meet_others):
             add_among_threads(self.builder, x_bar, shadow, self.facts.same_places.probably(i.pointer))
             return
         align = min(i.align, size_of(i.type.scalar))

@@ -2,7 +2,8 @@
 
 Every stored item has a slot on the stack, written where the item gets its value. At the end of each iteration, by the
 back edge or by an exit, the slots of the loop are pushed; the reverse sweep pops them when it comes back along that
-edge. That holds for every reducible control flow. Items of a bank go straight to their place in its arrays.
+edge. That holds for every reducible control flow. Items of a bank go straight to their place in its arrays, others to
+that in their own array on the stack.
 
 Given   the plan of a function, a copier of its blocks or of some of them, the tape.
 Gives   `Keeper`: what a writer calls at phis, at the ends of iterations, and where an item has its value.
@@ -24,17 +25,21 @@ from numbad.passes.derivative.tape import array_bytes, parts_in_record, tape_fun
 from numbad.passes.ir.builder import i32, i64
 from numbad.passes.ir.function import Block, Function
 from numbad.passes.ir.instructions import Instruction, Load, Phi, Store
-from numbad.passes.ir.types import I32, I64, PTR, size_of
+from numbad.passes.ir.types import I32, I64, PTR, ArrayType, size_of
 from numbad.passes.ir.values import Value, zero
 
 
 class Slots(dict[Item, Value]):
-    """A place on the stack for each stored item; records move between slots and tape as a whole."""
+    """A place on the stack for each stored item, or an array of places; records move between slots and tape as a
+    whole."""
 
     def __init__(self, plan: Plan, stack: Stack):
         super().__init__()
         for item in plan.stored:
-            if plan.layout.bank(item) is None:
+            loop = plan.layout.own_array(item)
+            if loop is not None:
+                self[item] = stack.place(ArrayType(plan.layout.runs[loop], item_type(item)), "kept", clear=False)
+            elif plan.layout.bank(item) is None:
                 self[item] = stack.place(item_type(item), "slot")
         for loop in plan.loops.loops:
             if loop not in plan.needs.inert_loops:
@@ -72,7 +77,11 @@ class Keeper:
     # --- items ---
 
     def keep_item(self, item: Item, value: Value) -> None:
-        bank = self.plan.layout.bank(item)
+        bank, own = self.plan.layout.bank(item), self.plan.layout.own_array(item)
+        if own is not None:
+            index = self.plan.layout.index(self.builder, own, self.counts.__getitem__)
+            self.builder.store(value, self.builder.element(item_type(item), self.slots[item], index))
+            return
         if bank is None:
             self.builder.store(value, self.slots[item])
             return

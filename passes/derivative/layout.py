@@ -2,16 +2,17 @@
 
 A loop whose trip count is known before it starts has banks: an array for each item, indexed by the iteration (both
 sweeps then run through memory with unit stride and without calls). An item that does not vary in the loops around its
-own has one such array for all of their iterations. Other loops push a record in each iteration.
+own has one such array for all of their iterations. Other loops push a record in each iteration, but for loops of a few
+iterations whose items have arrays on the stack (see `own_arrays`).
 
 Given   one function's loops, those with known trip counts, and in which loops values vary (None: in all).
-Gives   Layout: for each item the loop of whose iterations it is, and after `close` its record or bank.
+Gives   Layout: for each item the loop of whose iterations it is, and after `close` its record, bank or own array.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from numbad.passes.analysis.induction import invariant
@@ -34,9 +35,10 @@ from numbad.passes.derivative.needs import (
     Shadow,
     Snapshot,
 )
+from numbad.passes.derivative.own_arrays import own_arrays
 from numbad.passes.derivative.tape import place_in_array
 from numbad.passes.derivative.variation import Variation
-from numbad.passes.ir.builder import Builder
+from numbad.passes.ir.builder import Builder, i64
 from numbad.passes.ir.function import Function
 from numbad.passes.ir.instructions import Instruction
 from numbad.passes.ir.types import I32, I64, PTR, Type, size_of
@@ -84,12 +86,17 @@ class Record:
 
 
 class Layout:
-    """`records[loop]`: what each iteration pushes; `records[None]`: what the function keeps once; `banks`."""
+    """`records[loop]`: what each iteration pushes; `records[None]`: what the function keeps once; `banks`; `own[loop]`:
+    what each iteration puts into arrays on the stack, which have room for so many iterations (`runs`) in all."""
 
     def __init__(self, function: Function, loops: Loops, laws: Mapping[Loop, Trip], variation: Variation | None):
         self.function, self.loops, self.laws, self.variation = function, loops, laws, variation
         self.records: dict[Loop | None, Record] = {}
         self.banks: dict[Bank, Record] = {}
+        self.own: dict[Loop, Record] = {}
+        self.runs: dict[Loop, int] = {}
+        self._trips: Mapping[Loop, int] = {}
+        self._own: dict[Item, Loop] = {}
         self._bank: dict[Item, Bank] = {}
         self._kinds: dict[object, int] = {}
         self._in_records: dict[Loop, frozenset[Item]] = {}
@@ -99,8 +106,9 @@ class Layout:
         arrays of inner loops are."""
         self._in_records[loop] = items
 
-    def close(self, stored: dict[Item, None]) -> None:
-        """Give each item its place; adds to `stored` what says where the banks are."""
+    def close(self, stored: dict[Item, None], trips: Mapping[Loop, int], room: int) -> None:
+        """Give each item its place; adds to `stored` what says where the banks are. `trips`: those that are
+        constant; `room`: bytes on the stack."""
         for item in list(stored):
             self._keep(item, self.home(item))
         for loop in reversed(self.loops.loops):  # inner before outer, which keep where the arrays of the inner are
@@ -108,7 +116,12 @@ class Layout:
                 for item in (Base(bank), Length(bank)) if bank.is_shared else (Base(bank),):
                     stored[item] = None
                     self._keep(item, loop.parent)
-        for record in (*self.records.values(), *self.banks.values()):
+        kept = {loop: sum(map(item_bytes, record.items)) for loop, record in self.records.items() if loop is not None}
+        self._trips = trips
+        self.runs = own_arrays(kept, trips, room)
+        self.own = {loop: self.records.pop(loop) for loop in self.runs}
+        self._own = {item: loop for loop, record in self.own.items() for item in record.items}
+        for record in (*self.records.values(), *self.banks.values(), *self.own.values()):
             record.close()
         self._kinds = {what: number for number, what in enumerate([None, *self.loops.loops, *self.banks, *stored])}
 
@@ -139,6 +152,17 @@ class Layout:
     def bank(self, item: Item) -> Bank | None:
         """The bank of an item that has a place for each iteration of its loop."""
         return self._bank.get(item)
+
+    def own_array(self, item: Item) -> Loop | None:
+        """The loop for whose iterations an item has an array on the stack."""
+        return self._own.get(item)
+
+    def index(self, builder: Builder, loop: Loop, iteration: Callable[[Loop], Value]) -> Value:
+        """Which run of a loop's body this is, those in earlier iterations of the loops around it counted."""
+        if loop.parent is None:
+            return iteration(loop)
+        before = builder.binary("mul", self.index(builder, loop.parent, iteration), i64(self._trips[loop]))
+        return builder.binary("add", before, iteration(loop))
 
     def banks_at(self, home: Loop) -> list[Bank]:
         """The banks that are allocated where a loop is entered."""

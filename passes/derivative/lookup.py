@@ -79,9 +79,11 @@ class Lookup:
     def _parts(self, item: Item) -> list[Item]:
         if isinstance(item, At):
             return [self.plan.at(part, item.moves) for part in self._parts(item.value)]
-        bank = self.plan.layout.bank(item)
+        bank, own = self.plan.layout.bank(item), self.plan.layout.own_array(item)
         if bank is not None:
             return [Address(bank), Extent(bank), Iteration(bank.loop)]
+        if own is not None:
+            return [Iteration(loop) for loop in own.nest]
         if item not in self.plan.recomputed:
             return []
         if isinstance(item, Count):
@@ -118,6 +120,10 @@ class Lookup:
     def _write(self, item: Item, moves: Moves = Moves()) -> Value:  # noqa: B008
         if isinstance(item, At):
             return self._write(item.value, item.moves)
+        own = self.plan.layout.own_array(item)
+        if own is not None:
+            index = self.plan.layout.index(self.builder, own, lambda loop: self._moved(Iteration(loop), moves))
+            return self.builder.load(item_type(item), self.builder.element(item_type(item), self.slots[item], index))
         if item in self.slots:
             return self.builder.load(item_type(item), self.slots[item])
         bank = self.plan.layout.bank(item)

@@ -66,13 +66,15 @@ class Options:
     separate: bool = True
     rerun: bool = True
     restore: bool = True
+    own_arrays: bool = True
     ranges: bool = True
     tape_limit: int = 64 << 20  # bytes of tape from which on iterations are run again in place of being kept
 
     def for_many_threads(self) -> Options:
         """Only what does not rest on one thread alone: between two of its accesses to memory, others may have been
         there."""
-        kept = ("repeat_loads", "weigh", "count_trips", "reuse", "restore", "ranges", "tape_limit")
+        kept = ("repeat_loads", "weigh", "count_trips", "accumulate", "reuse", "restore", "own_arrays", "ranges",
+                "tape_limit")
         return Options(**{f.name: getattr(self, f.name) if f.name in kept else False for f in fields(self)})
 
 
@@ -96,6 +98,7 @@ class Plan:
         if len(facts.returns(function, split)) > 1:
             self.stored[Edge(None)] = None
         self.conditions: dict[Block, Condition] = {}
+        self.trips = {loop: law.constant for loop, law in self.laws.items() if law.constant is not None}
         # Arrays for a loop do not help where the words of all threads lie beside each other anyway.
         self.layout = Layout(function, self.loops, {} if facts.target.many_threads else self.laws,
                              Variation(facts, function) if options.share else None)
@@ -111,7 +114,8 @@ class Plan:
             self._resolve(list(rerun.inputs))
             self.stored[Kept(loop)] = None
             self.layout.give_up_bank(loop, rerun.items)
-        self.layout.close(self.stored)
+        room = facts.target.own_arrays if options.own_arrays and not split else 0
+        self.layout.close(self.stored, self.trips, room)
         self.visited = visited(self)
         self.held = dict.fromkeys(
             call for item, calls in self._read_again.items() if item in self.recomputed for call in calls)

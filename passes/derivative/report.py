@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 def report(plan: Plan) -> str:
     lines = [f"plan of {plan.function}"]
-    places = [("once" if loop is None else f"in each iteration of {_loop(loop)}", record)
+    tape = ", in memory of the launch" if plan.facts.target.many_threads else ""
+    places = [("once" if loop is None else f"in each iteration of {_loop(loop)}{tape}", record)
               for loop, record in plan.layout.records.items()]
+    places += [(f"in each iteration of {_loop(loop)}, in arrays of {plan.layout.runs[loop]} on the thread's own stack",
+                record) for loop, record in plan.layout.own.items()]
     places += [(f"in each iteration of {_loop(bank.loop)}, indexed by the iteration"
                 f"{f', the same in each of {_loop(bank.home)}' if bank.is_shared else ''}", record)
                for bank, record in plan.layout.banks.items()]

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from numbad.passes.analysis.loops import Loop
 from numbad.passes.derivative.facts import Facts
+from numbad.passes.derivative.own_arrays import constant_runs
 from numbad.passes.derivative.plan import Plan
 from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load
 from numbad.passes.ir.values import Value
@@ -36,16 +36,12 @@ def tape_size(facts: Facts, plans: Sequence[Plan]) -> TapeSize:
 def _constant_words(plan: Plan) -> int | None:
     total = 0
     for loop, record in plan.layout.records.items():
-        around: Loop | None = loop
-        times = 1
-        while around is not None and record.size:
-            law = plan.laws.get(around)
-            trips = law.constant if law is not None else None
-            if trips is None:
-                return None
-            times *= trips
-            around = around.parent
-        total += times * record.size // 8 if loop is not None else 0  # what is kept once stays on the stack
+        if loop is None or not record.size:  # what is kept once stays on the stack
+            continue
+        runs = constant_runs(loop, plan.trips)
+        if runs is None:
+            return None
+        total += runs * record.size // 8
     return total
 
 

@@ -25,6 +25,7 @@ class Target:
     separator       between the parts of the names of derivatives: assemblers differ in what a name may hold
     kept_word       what it costs to keep eight bytes in a loop and to read them back, in quarters of an addition
     read_again      what it costs to read memory once more
+    own_arrays      bytes that a function may use for what its loops keep, on its own stack (see `own_arrays`)
     """
 
     library: str
@@ -36,13 +37,16 @@ class Target:
     separator: str
     kept_word: int
     read_again: int
+    own_arrays: int
 
 
-HOST = Target("libm", False, None, 0, frozenset(), frozenset(), ".", kept_word=16, read_again=4)
+HOST = Target("libm", False, None, 0, frozenset(), frozenset(), ".", kept_word=16, read_again=4, own_arrays=0)
+# 64 words, for what a thread keeps on its stack is to stay in its multiprocessor's cache: where a sweep takes 128
+# registers, 512 threads run there, and 512 bytes for each are the 256 KiB that it has from sm_90 on (192 on sm_80).
 # A GPU's arithmetic outruns its memory: while a word goes to the tape and comes back, an H200 (34 TFLOP/s in double
 # precision, 4.8 TB/s, as NVIDIA gives them) does 113 operations, a GPU for graphics with little double precision 20.
 NVPTX = Target("libdevice", True, 3, 48 << 10, frozenset(["ptx_kernel"]),
-               frozenset(["nvvm.maxntid", "nvvm.minctasm"]), "_", kept_word=256, read_again=64)
+               frozenset(["nvvm.maxntid", "nvvm.minctasm"]), "_", kept_word=256, read_again=64, own_arrays=512)
 
 
 def target_of(module: Module) -> Target:

@@ -72,7 +72,3 @@ def test_one_state_is_kept_for_a_group(name, numbers):
     plan = derivative_of(POOL[name], "reverse").plans[-1].splitlines()
     records = [int(re.search(r": (\d+) bytes", line)[1]) for line in plan if "in each iteration" in line]
     assert records and set(records) == {8 * numbers}
-
-
-def test_the_tape_of_a_constant_number_of_groups():
-    assert derivative_of(POOL["logistic_map"], "reverse").tape.words == 48 // GROUP

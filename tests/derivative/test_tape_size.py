@@ -1,17 +1,18 @@
-"""How much tape a thread needs, where that is constant: against loops that are counted."""
+"""How much a thread keeps, where that is constant: trip counts against loops that are counted, the length of its tape,
+what has an array on its stack instead."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 
 from numbad.passes.analysis.trips import Trip
+from numbad.passes.derivative.own_arrays import own_arrays
 from numbad.passes.derivative.tape_size import _constant_words
 from numbad.passes.ir.types import IntType
-from numbad.passes.ir.values import Argument, integer
+from numbad.passes.ir.values import integer
 
 I32 = IntType(32)
 HOLDS = {"ne": lambda a, b: a != b, "slt": lambda a, b: a < b, "sgt": lambda a, b: a > b,
@@ -41,20 +42,30 @@ def test_trips(seed):
     assert law.constant == counted(law)
 
 
-@dataclass(frozen=True, eq=False)
 class Nest:
-    parent: Nest | None
+    def __init__(self, parent: Nest | None):
+        self.nest = [self, *(parent.nest if parent is not None else [])]
 
 
 def test_nested_loops():
     outer = Nest(None)
     inner = Nest(outer)
-    times = {outer: Trip(integer(I32, 0), True, 1, "ne", integer(I32, 3)),
-             inner: Trip(integer(I32, 0), True, 1, "ne", integer(I32, 5))}
+    trips = {outer: 3, inner: 5}
     records = {outer: SimpleNamespace(size=16), inner: SimpleNamespace(size=8), None: SimpleNamespace(size=80)}
-    plan = SimpleNamespace(laws=times, layout=SimpleNamespace(records=records))
+    plan = SimpleNamespace(trips=trips, layout=SimpleNamespace(records=records))
     assert _constant_words(plan) == 3 * 2 + 3 * 5 * 1
-    times[inner] = Trip(integer(I32, 0), True, 1, "ne", Argument(I32, "n"))
+    del trips[inner]
     assert _constant_words(plan) is None
     records[inner].size = 0
     assert _constant_words(plan) == 6
+
+
+def test_the_smaller_arrays_come_first():
+    outer, other = Nest(None), Nest(None)
+    inner, again = Nest(outer), Nest(other)
+    trips = {outer: 3, inner: 5, again: 2}
+    kept = {inner: 8, again: 8, outer: 16}
+    assert own_arrays(kept, trips, 167) == {outer: 3}
+    assert own_arrays(kept, trips, 168) == {outer: 3, inner: 15}
+    assert own_arrays(kept, trips | {other: 4}, 112) == {outer: 3, again: 8}
+    assert own_arrays(kept, trips, 0) == {}

@@ -9,12 +9,16 @@ one stretch of memory.
                                         and `is_measured` then says how many were wanted, in the largest of all threads
     push, pop, keep                     as on the host (`tape`); without room they give null, and `needed` tells.
                                         What is kept is one word, at the other end of the thread's stack.
+                                        Where `needed` is null the number of words is one that the engine has proved:
+                                        without room the whole launch then ends with an error, as an assertion does.
     place(tape, record, bytes)          where in a record something lies
 
 The tape is six words on the thread's stack, which LLVM turns into registers.
 """
 
 TEXT = """
+declare void @llvm.trap()
+
 define linkonce_odr void @numbad.tape.open(ptr %tape, ptr %memory, i64 %words, ptr %needed) alwaysinline nounwind {
   %thread = call i32 @numbad.thread.index()
   %in.block = call i32 @numbad.thread.count()
@@ -75,6 +79,12 @@ define linkonce_odr ptr @numbad.tape.push(ptr %tape, i64 %bytes, i64 %kind) alwa
   br i1 %fits, label %good, label %full
 full:
   %needed = load ptr, ptr %needed.at
+  %is.constant = icmp eq ptr %needed, null
+  br i1 %is.constant, label %wrong, label %tell
+wrong:
+  call void @llvm.trap()
+  unreachable
+tell:
   %old = atomicrmw umax ptr %needed, i64 %all syncscope("device") monotonic
   ret ptr null
 good:
@@ -103,6 +113,12 @@ define linkonce_odr ptr @numbad.tape.keep(ptr %tape, i64 %bytes) alwaysinline no
   br i1 %fits, label %good, label %full
 full:
   %needed = load ptr, ptr %needed.at
+  %is.constant = icmp eq ptr %needed, null
+  br i1 %is.constant, label %wrong, label %tell
+wrong:
+  call void @llvm.trap()
+  unreachable
+tell:
   %old = atomicrmw umax ptr %needed, i64 %all syncscope("device") monotonic
   ret ptr null
 good:
@@ -111,7 +127,7 @@ good:
   %number = sub i64 %words, %more
   %row = mul i64 %number, %stride
   %place = getelementptr i64, ptr %base, i64 %row
-  store i64 0, ptr %place
+  store i64 0, ptr %place, align 8
   ret ptr %place
 }
 

@@ -13,6 +13,7 @@ from cuda.pool import (  # noqa: F401
     mathematics,
     memories,
     overwritten,
+    own_arrays,
     recurrences,
     refused,
     restored,
