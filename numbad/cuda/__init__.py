@@ -1,7 +1,7 @@
 """Derivatives of what numba-cuda compiles. Importing this imports no numba-cuda.
 
-Of kernels, launched as they are: `jvp` and `vjp` here, and `check_grads`. Of device functions, called in kernels: `numbad.grad` and its
-relatives take them too, and functions for the host as device functions.
+Of kernels, launched as they are: `jvp` and `vjp` here, and `check_grads`. Of device functions, called in kernels:
+`numbad.grad` and its relatives take them too, and functions for the host as device functions.
 
     @cuda.jit(device=True)
     def potential(x, y):
