@@ -1,5 +1,5 @@
-"""`numbad.shared.*`: the shadows of shared memory (see `global_shadows`); a block's threads clear them together, by words
-of eight bytes, but for dynamic memory, whose size is a multiple of four bytes only."""
+"""`numbad.shared.*`: the shadows of shared memory (see `global_shadows`); a block's threads clear them together, eight
+bytes at a time, but for dynamic memory, whose size is a multiple of four bytes only."""
 
 _CLEAR = """
 define linkonce_odr void @NAME(ptr %memory, i64 %bytes) nounwind {{
@@ -26,7 +26,8 @@ done:
 
 
 def _clear(name: str, type: str, shift: int) -> str:
-    return _CLEAR.replace("NAME", name).replace("TYPE", type).replace("SHIFT", str(shift)).replace("BYTES", str(1 << shift))
+    sized = _CLEAR.replace("SHIFT", str(shift)).replace("BYTES", str(1 << shift))
+    return sized.replace("NAME", name).replace("TYPE", type)
 
 
 TEXT = _clear("numbad.shared.clear", "i64", 3) + _clear("numbad.shared.clear.halves", "i32", 2) + """
