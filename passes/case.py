@@ -46,6 +46,7 @@ class Case:
 
     def write(self) -> str:
         task = asdict(self.task) | {"active": sorted(self.task.active),
+                                    "lanes": [sorted(lane) for lane in self.task.lanes],
                                     "contents": [(index, str(type)) for index, type in self.task.contents]}
         head = {"task": task, "machine": asdict(self.machine), "options": asdict(self.options), "seed": self.seed_text}
         return f"{_HEAD}{json.dumps(head)}\n{self.text}"
@@ -74,6 +75,7 @@ def read(written: str) -> Case:
         task["active"] = frozenset(task["active"])
         task["contents"] = tuple((index, parse_type(type)) for index, type in task["contents"])
         task["headers"] = tuple(map(tuple, task["headers"]))
+        task["lanes"] = tuple(map(frozenset, task["lanes"]))
         return Case(text, Task(**task), Machine(**found["machine"]), Options(**found["options"]), found["seed"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"the file was written by another version of numbad: {error}") from error

@@ -30,10 +30,11 @@ nvvm.vote.ballot.sync nvvm.vote.all.sync nvvm.vote.any.sync nvvm.vote.uni.sync n
 _KNOWN = {stem for group in (_FLOAT, _INTEGER, _MEMORY, _NOTES, _NVIDIA) for stem in group.split()}
 
 _SPECIAL_REGISTERS = """tid.x tid.y tid.z ntid.x ntid.y ntid.z ctaid.x ctaid.y ctaid.z nctaid.x nctaid.y nctaid.z laneid
-warpsize"""
+warpsize lanemask.lt"""
 _WHOLE = {f"{INTRINSIC}nvvm.read.ptx.sreg.{name}" for name in _SPECIAL_REGISTERS.split()}
 _WHOLE |= {f"{INTRINSIC}nvvm.shfl.sync.{mode}.{ty}p" for mode in ("idx", "up", "down", "bfly") for ty in ("i32", "f32")}
-_WHOLE |= {"llvm.exp2.f32", "llvm.nvvm.match.all.sync.i32p", "llvm.nvvm.match.all.sync.i64p", "llvm.nvvm.activemask"}
+_WHOLE |= {"llvm.exp2.f32", "llvm.nvvm.match.all.sync.i32p", "llvm.nvvm.match.all.sync.i64p", "llvm.nvvm.activemask",
+           "llvm.nvvm.nanosleep"}
 
 LINKED = ("vprintf", "malloc", "free", "__assertfail", "cudaCGGetIntrinsicHandle", "cudaCGSynchronize")
 """Defined by the driver or by files that numba-cuda links."""

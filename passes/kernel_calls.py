@@ -22,28 +22,30 @@ from __future__ import annotations
 import re
 
 from numbad.passes import warp
+from numbad.passes.text import assembly_as_call
 
 _CONSTANT = "nounwind willreturn nosync nofree nocallback memory(none)"
 
 
 def kernel_calls(text: str) -> str:
-    return with_registers(with_shuffles(text))
+    return with_intrinsics(with_shuffles(text))
 
 
-def with_registers(text: str) -> str:
-    """Assembly that reads a register becomes a call that says which: a derivative gets more dynamic shared memory than
-    the primal asks for, and has to tell it a smaller size."""
-    for assembly, symbol, attributes in _REGISTERS:
-        text, count = re.subn(rf'call i32 asm (?:sideeffect )?"{re.escape(assembly)}", "=r"\(\)',
-                              f"call i32 @{symbol}()", text)
-        if count and f"declare i32 @{symbol}()" not in text:
-            text += f"\ndeclare i32 @{symbol}() {attributes}\n"
+def with_intrinsics(text: str) -> str:
+    """Assembly becomes a call that says what it is: of a register (a derivative gets more dynamic shared memory than
+    the primal asks for, and has to tell it a smaller size), or what the thread does."""
+    for assembly, constraints, result, symbol, parameters, attributes in _ASSEMBLY:
+        text, count = assembly_as_call(text, assembly, constraints, result, symbol)
+        if count and f"declare {result} @{symbol}(" not in text:
+            text += f"\ndeclare {result} @{symbol}({parameters}) {attributes}\n"
     return text
 
 
-_REGISTERS = (("mov.u32 $0, %dynamic_smem_size;", "numbad.shared.size", _CONSTANT),
-              ("mov.u32 $0, %lanemask_lt;", "llvm.nvvm.read.ptx.sreg.lanemask.lt", _CONSTANT),
-              ("activemask.b32 $0;", "llvm.nvvm.activemask", warp.ATTRIBUTES))
+_ASSEMBLY = (
+    ("mov.u32 $0, %dynamic_smem_size;", "=r", "i32", "numbad.shared.size", "", _CONSTANT),
+    ("mov.u32 $0, %lanemask_lt;", "=r", "i32", "llvm.nvvm.read.ptx.sreg.lanemask.lt", "", _CONSTANT),
+    ("activemask.b32 $0;", "=r", "i32", "llvm.nvvm.activemask", "", warp.ATTRIBUTES),
+    ("nanosleep.u32 $0;", "r", "void", "llvm.nvvm.nanosleep", "i32", warp.ATTRIBUTES))
 
 
 SHUFFLE = "numbad.shfl."

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numba.core import types
@@ -116,7 +116,11 @@ def derive_function(lowered: numba_cuda.LoweredKernel, kind: str, lanes: Sequenc
     request = Request("forward", active, width=len(lanes))
     shown = request if kind == "jvp" else Request("reverse", active)      # for messages: the gradient is wanted
     watch = Watch()
-    result = _run(_case(lowered, request, device=True), shown, lowered, watch)
+    tangents = _tangents(lowered, lanes)
+    case = _case(lowered, request, device=True)
+    moved = tuple(frozenset(index for index in case.task.active if tangents[index][lane] != "0.0")
+                  for lane in range(len(lanes)))
+    result = _run(replace(case, task=replace(case.task, lanes=moved)), shown, lowered, watch)
     watch("link")
     _check_memory(lowered, kind, result)
     leaves = [(path, str(element_type(leaf))) for path, leaf in abi.leaves(lowered.result)]
@@ -126,16 +130,18 @@ def derive_function(lowered: numba_cuda.LoweredKernel, kind: str, lanes: Sequenc
                 for lane in range(len(lanes)) for path, kind in leaves]
     given = tuple(ty for _, ty in abi.leaves(lowered.result)) + wanted
     packed = types.BaseTuple.from_types(given)
-    first = device_functions.FIRST_ARGUMENT
-    tangents: dict[int, tuple[str | int, ...]] = {
-        first + index: tuple(tangent if isinstance(tangent := lane[place], int) else str(tangent) for lane in lanes)
-        for index, parameter in enumerate(lowered.parameters)
-        if (place := (parameter.argument, parameter.path)) in lanes[0]}
     convention = device_functions.Convention(
         foreign.memory_type(lowered.result), tuple(str(element_type(ty)) for ty in extra), tangents, tuple(outputs),
         foreign.memory_type(packed))
     text, symbol = device_functions.for_kernels(result, convention, len(lanes))
     return foreign.Foreign(text, symbol, (*lowered.argtypes, *extra), packed)
+
+
+def _tangents(lowered: numba_cuda.LoweredKernel, lanes: Sequence[Lane]) -> dict[int, tuple[str | int, ...]]:
+    """What the lanes say of each parameter of the entry, as `device_functions.Convention` has it."""
+    return {index: tuple(tangent if isinstance(tangent := lane[place], int) else str(tangent) for lane in lanes)
+            for index, parameter in enumerate(lowered.parameters, device_functions.FIRST_ARGUMENT)
+            if (place := (parameter.argument, parameter.path)) in lanes[0]}
 
 
 def _check_memory(lowered: numba_cuda.LoweredKernel, kind: str, result: Derivative) -> None:

@@ -130,8 +130,15 @@ def called_types(function: CUDADispatcher, argtypes: tuple[types.Type, ...]) -> 
 
 def _derivatives(library: CUDACodeLibrary) -> list[str]:
     """The texts of derivatives that a kernel calls (`numbad.cuda.foreign`), each once."""
-    found = (getattr(other, "derivative_text", None) for other in library.linking_libraries)
+    found = (getattr(other, "derivative_text", None) for other in _linked(library))
     return [text for text in dict.fromkeys(found) if text is not None]
+
+
+def _linked(library: Any) -> Iterator[Any]:
+    """The libraries that a library is linked with, all the way. Files of the toolkit, as for float16, have none."""
+    for other in getattr(library, "_linking_libraries", ()):
+        yield other
+        yield from _linked(other)
 
 
 def kernel_of(kernel: CUDADispatcher | Callable, what: str) -> CUDADispatcher:

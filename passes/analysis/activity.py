@@ -2,10 +2,13 @@
 
 A value or memory node is *varied* if it depends on an active input (1), *useful* if an active result depends on
 it (2), and *active* if both (3). A node is *shadowed* if it is active or holds pointers to shadowed nodes (4).
+Where several tangents are computed at once, each of them, a *lane*, may have inputs of its own: what is active varies
+in the lanes of those inputs that it depends on (6).
 Integers take part as far as they may carry the bits of a float (5): a bit pattern that is computed with, and becomes
 a float again, is found active and refused by the fence.
 
-Given   the functions of one call graph, their memory nodes, the active parameters of the entry, its result slots.
+Given   the functions of one call graph, their memory nodes, the active parameters of the entry, its result slots;
+        the active parameters of each lane, or none if all lanes have all.
 Gives   Activity; it does not change the functions.
 Unsure  means active: a needless derivative costs time, a missing one is wrong.
 """
@@ -28,7 +31,8 @@ Edges = dict[Hashable, list[Hashable]]
 
 class Activity:
     def __init__(self, memory: Memory, functions: Sequence[Function], live: set[Instruction],
-                 inputs: Iterable[Argument], outputs: Iterable[Argument], results: Iterable[Value]):
+                 inputs: Iterable[Argument], outputs: Iterable[Argument], results: Iterable[Value],
+                 lanes: Iterable[Iterable[Argument]] = ()):
         self.memory = memory
         self.live = live
         forward: Edges = {}
@@ -45,13 +49,17 @@ class Activity:
                 connect(i.operands[0], memory.node(i.operands[1]))
             elif i.opcode in ("sitofp", "uitofp") and i.operands[0] in bits:  # log2 by way of the exponent's bits
                 connect(i.operands[0], i)
-        sources: list[Hashable] = [a if holds_float(a.type) else memory.node(a) for a in inputs]
-        sources += [node for node in memory.nodes if "unknown" in node.roots]
+        unknown = [node for node in memory.nodes if "unknown" in node.roots]
+
+        def varied(inputs: Iterable[Argument]) -> set[Hashable]:
+            return reach([*unknown, *(a if holds_float(a.type) else memory.node(a) for a in inputs)], forward)
+
         sinks: list[Hashable] = list(results)
         sinks += [node for node in memory.nodes if "unknown" in node.roots and node.written]
         for argument in outputs:
             sinks += reachable(memory.node(argument))
-        self.varied = reach(sources, forward)  # (1)
+        self.varied = varied(inputs)  # (1)
+        self._lanes = [varied(own) for own in lanes]  # (6)
         self.useful = reach(sinks, backward)  # (2)
         self._active = self.varied & self.useful  # (3)
         self.active_nodes = [node for node in memory.nodes if node in self._active]
@@ -70,6 +78,10 @@ class Activity:
     def is_active(self, value: Value) -> bool:
         """The value carries a derivative itself (floats, and aggregates with floats in them)."""
         return value in self._active
+
+    def varies(self, value: Value, lane: int) -> bool:
+        """The value's tangent in this lane may be something else than zero."""
+        return not self._lanes or value in self._lanes[lane]
 
     def is_active_memory(self, pointer: Value) -> bool:
         """Floats behind this pointer carry derivatives."""

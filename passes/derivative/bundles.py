@@ -4,7 +4,8 @@
     double %y.dot0, %y.dot1 ...    LLVM may vectorise the loop around it, each direction along the iterations
 
 Memory holds the tangents of each direction apart: at a load a vector is put together from as many places, at a store it
-is taken apart, and LLVM does not vectorise a loop with vectors in it. It pays where much is computed in between.
+is taken apart, and LLVM does not vectorise a loop with vectors in it. It pays where much is computed in between. Where
+a number varies in some of the directions only, the others need no instruction, and a vector would compute them.
 
 Given   Facts, and one of its functions.
 Gives   whether its tangents are bundled.
@@ -24,6 +25,8 @@ OPERATIONS = 2
 
 
 def bundled(facts: Facts, function: Function) -> bool:
+    if facts.task.lanes:
+        return False
     operations = accesses = 0
     for block in facts.live[function]:
         runs = times(facts.loops[function].innermost[block])

@@ -6,6 +6,9 @@ the forward sweep of reverse mode shadow pointers only; `carries` makes the diff
 
 A dual is a list with one value for each direction (`width`). Those of a number may be one vector, a *bundle*, so that
 all directions are computed at once (see `bundles`); they are taken apart where they meet memory and calls.
+
+The tangent of a number in a direction in which it does not vary is the constant zero, whatever was computed for it:
+what follows folds, and LLVM drops the rest.
 """
 
 from __future__ import annotations
@@ -60,7 +63,9 @@ class Duals:
             is_nothing = all(map(is_zero, duals))
             self.bundles[value] = zero(VectorType(self.width, value.type)) if is_nothing else self.builder.vector(duals)
         else:
-            self.values[value] = list(duals)
+            number = holds_float(value.type) and not holds_pointer(value.type)
+            self.values[value] = [dual if not number or self.facts.activity.varies(value, lane) else zero(value.type)
+                                  for lane, dual in enumerate(duals)]
 
     def is_bundled(self, value: Value) -> bool:
         return self.bundled and self.width > 1 and isinstance(value.type, FloatType)

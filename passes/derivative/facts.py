@@ -38,6 +38,7 @@ class Task:
     seeded     reverse: call `@numbad.seed(result slot, its shadow, seeds)` between the sweeps; one more parameter
     disjoint   arguments that are written overlap no other argument
     in_a_row   a kernel: it is launched in one dimension
+    lanes      for each tangent (forward) the active parameters that it is not always zero for; none: all, for each
     """
 
     entry: str
@@ -49,6 +50,7 @@ class Task:
     seeded: bool = False
     disjoint: bool = True
     in_a_row: bool = False
+    lanes: tuple[frozenset[int], ...] = ()
 
 
 @dataclass
@@ -201,7 +203,8 @@ def gather(module: Module, task: Task) -> Facts:
         outputs.append(entry.arguments[0])
     results = [b.terminator.operands[0] for b in live[entry]
                if b.terminator.opcode == "ret" and b.terminator.operands and not returns_status(entry)]
-    activity = Activity(memory, functions, instructions, inputs, outputs, results)
+    lanes = [[entry.arguments[i] for i in sorted(lane)] for lane in task.lanes]
+    activity = Activity(memory, functions, instructions, inputs, outputs, results, lanes)
     facts = Facts(module, task, entry, functions, memory, activity, caught=handled, live=live)
     for function in functions:
         facts.dominators[function] = Dominators(function)

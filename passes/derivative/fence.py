@@ -14,7 +14,7 @@ from numbad.passes.diagnostics import Refusal, function_location, refuse
 from numbad.passes.ir.function import Global, Module
 from numbad.passes.ir.instructions import AtomicRMW, Call, Instruction, Load, Store
 from numbad.passes.ir.types import FLOAT_BYTES, PointerType, Type
-from numbad.passes.ir.values import ConstantInt, Value
+from numbad.passes.ir.values import ConstantInt, InlineAssembly, Value
 from numbad.passes.rules import blas
 from numbad.passes.rules import memory as effects
 from numbad.passes.rules.opcodes import OPCODES, Kind
@@ -150,7 +150,8 @@ class _Examiner:
                     raise self.refusal("no derivative", f"the derivative of `{i.callee_name}`: {reason}", WRITE_RULE)
             case _:
                 if matters or self.facts.target.many_threads:  # it may be a meeting of threads that must be mirrored
-                    name = f"`{i.callee_name}`" if i.callee_name else "a function called through a pointer"
+                    name = f"`{i.callee_name}`" if i.callee_name else "inline assembly" \
+                        if isinstance(i.callee, InlineAssembly) else "a function called through a pointer"
                     raise self.refusal("no derivative", f"the derivative of {name}, and there is no rule for it",
                                        WRITE_RULE)
 

@@ -18,7 +18,7 @@ from numbad.passes.derivative.bundles import bundled
 from numbad.passes.derivative.copier import Copier
 from numbad.passes.derivative.duals import MOVES, Duals, new_function
 from numbad.passes.derivative.facts import Facts
-from numbad.passes.derivative.linear import is_one, scaled
+from numbad.passes.derivative.linear import added, is_one, scaled
 from numbad.passes.derivative.plan import Options
 from numbad.passes.derivative.scopes import Accesses
 from numbad.passes.diagnostics import Bug
@@ -159,7 +159,7 @@ class _Writer:
             if is_bundle and not is_one(factor):
                 factor = self.builder.splat(factor, self.width)
             parts = [scaled(self.builder, seed, factor, strong) for seed in seeds]
-            totals = [self.builder.binary("fadd", total, part) for total, part in zip(totals, parts, strict=True)] \
+            totals = [added(self.builder, total, part) for total, part in zip(totals, parts, strict=True)] \
                 if totals else parts
         if is_bundle and totals:
             self.duals.bundles[i] = totals[0]

@@ -22,3 +22,10 @@ def scaled(builder: Builder, seed: Value, partial: Value, strong: bool) -> Value
         return product
     nothing = floating(seed.type, 0.0) if not isinstance(seed.type, VectorType) else zero(seed.type)
     return builder.select(builder.compare("fcmp", "oeq", seed, nothing), nothing, product)
+
+
+def added(builder: Builder, total: Value, part: Value) -> Value:
+    """A sum; nothing is added to it where a part is the constant zero."""
+    if is_zero(total) or is_zero(part):
+        return part if is_zero(total) else total
+    return builder.binary("fadd", total, part)
