@@ -147,7 +147,7 @@ class Block(Warp):
         element = place.own[0]
         left, right = (place.anywhere.format(f"t + {d}") for d in ("1", f"{self.size} - 1"))
         scope.floats.append(v)
-        body = [Statement(f"{v} = 0.3 * {left} + 0.5 * {element} * {right}"), Statement(BARRIER),
+        body = [Statement(f"{v} = 0.3 * {left} + 0.5 * math.sin({element} * {right})"), Statement(BARRIER),
                 Statement(f"{element} = {v} + 0.1 * {self.rng.choice(scope.floats[:-1])}"), Statement(BARRIER)]
         before = [self.barrier(), Statement(f"{v} = 0.0")]
         count = self.rng.choice(["2", "3", "n"])
@@ -244,5 +244,5 @@ class Block(Warp):
         u = self.rng.choice(scope.floats)
         before = [Statement("a, b = aa, bb"), self.barrier()]
         return [*before, Statement(f"for {self.fresh('i')} in range({self.rng.choice(['2', '3', 'n'])}):", [
-            Statement(f"{b.own[0]} = 0.4 * {left} + 0.3 * {a.own[0]} * {right} + 0.1 * {u}"), Statement(BARRIER),
-            Statement("a, b = b, a")])]
+            Statement(f"{b.own[0]} = 0.4 * {left} + 0.3 * math.sin({a.own[0]} * {right}) + 0.1 * {u}"),
+            Statement(BARRIER), Statement("a, b = b, a")])]
