@@ -71,6 +71,18 @@ class Uniformity:
                     if any(user.block is not block for user in i.users):
                         self._add(i)
 
+    def between(self, block: Block) -> set[Block]:
+        """What lies between a branch and the block where all of its ways meet."""
+        meeting = self.postdominators.immediate(block)
+        found: set[Block] = set()
+        work = list(block.successors)
+        while work:
+            here = work.pop()
+            if here not in found and here is not meeting:
+                found.add(here)
+                work += here.successors
+        return found
+
     def _begins(self, i: Instruction) -> bool:
         """The instruction may give each thread another value though its operands are the same."""
         if isinstance(i, Load):

@@ -1,7 +1,8 @@
 """The fence for code that many threads run at once.
 
 Given   Facts of a kernel.   Gives   nothing, or raises `Refusal` as `fence` does.
-Unsure  refuses: a barrier that a thread might miss, additions that would have to be atomic and are not.
+Unsure  refuses: a barrier that a thread might miss, operations of a warp whose mask may name lanes that have returned,
+        additions that would have to be atomic and are not.
 """
 
 from __future__ import annotations
@@ -9,21 +10,26 @@ from __future__ import annotations
 from numbad.passes.analysis.uniformity import Uniformity
 from numbad.passes.derivative.facts import Facts
 from numbad.passes.diagnostics import refuse
-from numbad.passes.ir.function import Function
-from numbad.passes.ir.instructions import Call
+from numbad.passes.ir.function import Block, Function
+from numbad.passes.ir.instructions import Call, Compare, Instruction
+from numbad.passes.ir.values import ConstantInt, Value
 from numbad.passes.rules import memory as effects
+from numbad.passes.rules.threads import OF_A_WARP
 
 
 def check_threads(facts: Facts) -> None:
     for function in facts.functions:
         calls = [i for block in facts.live[function] for i in block.instructions if isinstance(i, Call)]
-        _check_meetings(facts, function, calls)
+        parting = Uniformity(function, facts.live[function], facts.memory, function is facts.entry)
+        _check_meetings(facts, function, calls, parting)
+        if facts.task.mode == "reverse":
+            _check_warps(facts, function, calls, parting)
         for call in calls:
             if isinstance(effects.effect_of(call), effects.Copy):
                 _check_copy(facts, call)
 
 
-def _check_meetings(facts: Facts, function: Function, calls: list[Call]) -> None:
+def _check_meetings(facts: Facts, function: Function, calls: list[Call], parting: Uniformity) -> None:
     """Where all threads of a block wait for each other, all must come: in the reverse sweep they wait again, and the
     threads that passed by would not know when."""
     meetings = [i for i in calls if isinstance(effect := effects.effect_of(i), effects.Synchronise) and effect.block]
@@ -31,12 +37,74 @@ def _check_meetings(facts: Facts, function: Function, calls: list[Call]) -> None
         return
     if function is not facts.entry:
         raise refuse("unsupported", "a barrier in a function that is called", "keep it in the kernel", meetings[0])
-    divergent = Uniformity(function, facts.live[function], facts.memory).divergent_blocks
     for i in meetings:
-        if i.block in divergent:
+        if i.block in parting.divergent_blocks:
             raise refuse("unsupported", "a barrier that not all threads of a block may come to (a branch, a loop or a "
                          "return before it depends on the thread, or on memory that the kernel writes)",
                          "let all threads come to it, and test inside of what is between the barriers", i)
+
+
+def _check_warps(facts: Facts, function: Function, calls: list[Call], parting: Uniformity) -> None:
+    """Lanes that a mask names may have returned; then the others do not wait for them. In the derivative these lanes
+    go back: if they meet lanes of their warp there, at an operation before that branch, both wait for each other."""
+    together = [i for i in calls if _is_of_a_warp(facts, i)]
+    mirrored = {i.block for i in together if _is_mirrored(facts, i)}
+    for block in facts.live[function]:
+        branch = block.terminator
+        if not mirrored or branch.opcode not in ("br", "switch") or not branch.operands:
+            continue
+        condition = branch.operands[0]
+        if condition not in parting.divergent_values or _is_same_in_warps(facts, condition):
+            continue
+        between = parting.between(block)
+        for i in together:
+            if i.block in between and _names_all(i) and any(_leads_to(m, block) for m in mirrored if m is not None):
+                raise refuse("unsupported", "an operation of a warp that some of its lanes do not come to, after they "
+                             "have met the others before", "let all lanes come to it, or give the mask of those that "
+                             "do (ballot_sync before the branch)", i)
+
+
+def _leads_to(start: Block, end: Block) -> bool:
+    seen, work = {start}, [start]
+    while work:
+        block = work.pop()
+        if block is end:
+            return True
+        work += [s for s in block.successors if s not in seen]
+        seen |= set(block.successors)
+    return False
+
+
+def _is_of_a_warp(facts: Facts, i: Call) -> bool:
+    callee = facts.callee(i)
+    if callee is not None:
+        return any(isinstance(j, Call) and _is_of_a_warp(facts, j) for j in callee.instructions)
+    return (i.callee_name or "").startswith(OF_A_WARP)
+
+
+def _is_mirrored(facts: Facts, i: Call) -> bool:
+    effect = effects.effect_of(i)
+    if isinstance(effect, effects.Shuffle):
+        return facts.activity.is_active(i)
+    return facts.callee(i) is not None or (isinstance(effect, effects.Synchronise) and facts.has_active_memory)
+
+
+def _names_all(i: Call) -> bool:
+    mask = i.arguments[0] if i.arguments else None
+    return not (i.callee_name or "").startswith(OF_A_WARP) or (isinstance(mask, ConstantInt) and mask.value == -1)
+
+
+def _is_same_in_warps(facts: Facts, condition: Value) -> bool:
+    """A test of which warp it is: the thread's number against a multiple of 32, in a block of one dimension."""
+    if not facts.task.in_a_row or not isinstance(condition, Compare):
+        return False
+    left, right = condition.operands
+    if isinstance(left, Instruction) and left.opcode in ("zext", "sext"):
+        left = left.operands[0]
+    number = isinstance(left, Call) and left.callee_name == "llvm.nvvm.read.ptx.sreg.tid.x"
+    inclusive = condition.predicate in ("ugt", "sgt", "ule", "sle")
+    return number and isinstance(right, ConstantInt) and (right.value + inclusive) % 32 == 0 \
+        and condition.predicate not in ("eq", "ne")
 
 
 def _check_copy(facts: Facts, i: Call) -> None:

@@ -37,6 +37,8 @@ class Shuffle:
 
 
 SHUFFLE = "numbad.shfl."
+OF_A_WARP = (SHUFFLE, *(f"llvm.nvvm.{name}" for name in ("shfl.", "vote.", "match.", "bar.warp.sync")))
+"""What the lanes do together that the first argument, a mask, names."""
 SHUFFLE_ADJOINT = "numbad.shfl.adjoint."
 """Takes the adjoint of the result for the number, and behind the others whether the lane is a constant."""
 
