@@ -109,7 +109,7 @@ def test_foreign_functions():
     assert list(inspect.signature(compiler.ExternFunction).parameters) == ["name", "sig"]
     assert list(inspect.signature(templates.make_concrete_template).parameters) == ["name", "key", "signatures"]
     assert {"name", "restype", "argtypes"} <= names_of(funcdesc.ExternalFunctionDescriptor)
-    assert cuda_target.target_context.call_conv.__class__ is CUDACallConv
+    assert list(inspect.signature(CUDACallConv).parameters) == ["context"]
     assert names_of(cuda_target.target_context.insert_user_function) >= {"func", "fndesc", "libs"}
     assert hasattr(cuda_target.target_context.data_model_manager[float64], "get_return_type")
 

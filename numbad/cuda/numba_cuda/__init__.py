@@ -4,6 +4,7 @@
     code         `ptx` of a text of ours
     launching    `launcher`: launches PTX of ours as numba-cuda launches its own
     functions    `TypedFunction`: device functions that are made when the types of a call are known
+    arrays       `on_device`, `interface`: arrays of other libraries
     calls        `declare`: text of ours as a function that kernels call
 
 Unsure  ImportError if numba-cuda is missing or of a version that was not tried; tests pin every private name.
@@ -29,14 +30,15 @@ except PackageNotFoundError:
 if config.ENABLE_CUDASIM:
     raise ImportError("NUMBA_ENABLE_CUDASIM is set: the simulator compiles nothing that could be differentiated")
 
+from numbad.cuda.numba_cuda.arrays import interface, on_device, typeof, wait
 from numbad.cuda.numba_cuda.calls import Foreign, declare, memory_type
 from numbad.cuda.numba_cuda.code import architecture, linked_names, ptx
 from numbad.cuda.numba_cuda.functions import TypedFunction, device_function_of
 from numbad.cuda.numba_cuda.launching import DriverError, Launcher, launcher
-from numbad.cuda.numba_cuda.lowering import LoweredKernel, called_types, capability, kernel_of, lower, typeof
+from numbad.cuda.numba_cuda.lowering import LoweredKernel, called_types, capability, kernel_of, lower
 
 __all__ = [
     "DriverError", "Foreign", "Launcher", "LoweredKernel", "TypedFunction", "architecture", "called_types",
-    "capability", "declare", "device_function_of", "kernel_of", "launcher", "linked_names", "lower", "memory_type",
-    "ptx", "typeof",
+    "capability", "declare", "device_function_of", "interface", "kernel_of", "launcher", "linked_names", "lower",
+    "memory_type", "on_device", "ptx", "typeof", "wait",
 ]

@@ -115,11 +115,6 @@ def kernel_of(kernel: CUDADispatcher | Callable, what: str) -> CUDADispatcher:
     return cuda.jit(kernel)
 
 
-def typeof(value: Any) -> types.Type:
-    """The Numba type of an argument of a kernel, arrays of other libraries included."""
-    return _TYPING.typeof_pyval(value)
-
-
 def _jitted(function: Callable, device: bool) -> CUDADispatcher:
     if not callable(function) or not hasattr(function, "__code__"):
         raise Unsupported(f"{function!r} is neither a @cuda.jit kernel nor a Python function")
@@ -168,7 +163,6 @@ def _offline() -> Iterator[tuple[int, int]]:
 
 
 _COMPILE_DEVICE = CUDADispatcher.compile_device
-_TYPING = cuda.jit(lambda: None)
 
 
 @contextmanager

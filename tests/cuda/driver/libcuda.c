@@ -123,7 +123,15 @@ static void finish_stream(Stream *stream) {
     finish(NULL, operations);
 }
 
-static void finish_all(void) {
+static void finish_all(void) {                  /* streams that wait for none first: that may happen */
+    for (Operation *o = first; o;) {
+        if (waits(o->stream)) {
+            o = o->next;
+        } else {
+            finish(o->stream, operations);
+            o = first;
+        }
+    }
     while (first) {
         Operation *o = first;
         first = o->next;
