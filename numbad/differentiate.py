@@ -18,7 +18,7 @@ from numba.core.registry import CPUDispatcher
 
 from numbad import abi
 from numbad.api import Argnums, grad, jvp, value_and_grad, vjp
-from numbad.cuda import DifferentiableKernel, is_kernel
+from numbad.cuda import DifferentiableKernel, is_for_gpu
 from numbad.derive import report
 from numbad.errors import Unsupported, located
 from numbad.wrapper import dispatcher_of
@@ -99,7 +99,7 @@ def differentiate(function_or_signature=None, *, argnums: Argnums = 0, cache: bo
     (8.0, 12.0)
     """
     is_signature = isinstance(function_or_signature, (list, tuple, str)) or sigutils.is_signature(function_or_signature)
-    if is_kernel(function_or_signature):
+    if is_for_gpu(function_or_signature):
         if options or cache or argnums != 0:
             raise TypeError("differentiate: options of a kernel are given to cuda.jit")
         return DifferentiableKernel(function_or_signature)

@@ -67,6 +67,20 @@ def test_text_is_read_in_few_places(path):
         assert "re" not in imported_names(path)
 
 
+INSIDES = ROOT / "numbad" / "cuda" / "numba_cuda"
+"""All that is known of numba-cuda's inner names."""
+
+ours = pytest.mark.parametrize(
+    "path", [path for path in sorted((ROOT / "numbad").rglob("*.py")) if INSIDES not in path.parents],
+    ids=lambda p: str(p.relative_to(ROOT)))
+
+
+@ours
+def test_insides_of_numba_cuda_are_known_in_one_place(path):
+    """Others import `numba.cuda` by its documented names, as users do."""
+    assert not [name for name in imported_names(path) if inside(name, "numba.cuda") and name != "numba.cuda"]
+
+
 def test_engine_knows_no_numba_by_import_string():
     """`importlib` would get round the two tests above."""
     for path in PASSES.rglob("*.py"):

@@ -136,12 +136,6 @@ class DifferentiableKernel:
         return report(self.kernel)
 
 
-def is_kernel(function: Any) -> bool:
-    """Compiled by numba-cuda, which then has been imported."""
-    module = sys.modules.get("numba.cuda.dispatcher")
-    return module is not None and isinstance(function, module.CUDADispatcher)
-
-
 def _derivative(kernel: Any, mode: str) -> Derivative:
     from numbad.cuda.gpu import GPU
     from numbad.cuda.launch import Derivative

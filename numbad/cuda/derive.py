@@ -21,7 +21,7 @@ from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 
 from numbad import abi
-from numbad.cuda import foreign, numba_cuda
+from numbad.cuda import numba_cuda
 from numbad.derive import element_of, element_type
 from numbad.errors import Unsupported, explain, explain_bug
 from numbad.frontend import Path
@@ -103,7 +103,7 @@ def _derive(kernel: Any, argtypes: tuple[types.Type, ...], request: Request) -> 
 
 
 def derive_function(lowered: numba_cuda.LoweredKernel, kind: str, lanes: Sequence[Lane],
-                    extra: tuple[types.Type, ...], wanted: tuple[types.Type, ...]) -> foreign.Foreign:
+                    extra: tuple[types.Type, ...], wanted: tuple[types.Type, ...]) -> numba_cuda.Foreign:
     """Tangents of a device function, as a function for kernels: `(result's numbers, then those of its tangents)`.
 
     kind      what the user has asked for, in messages
@@ -131,10 +131,10 @@ def derive_function(lowered: numba_cuda.LoweredKernel, kind: str, lanes: Sequenc
     given = tuple(ty for _, ty in abi.leaves(lowered.result)) + wanted
     packed = types.BaseTuple.from_types(given)
     convention = device_functions.Convention(
-        foreign.memory_type(lowered.result), tuple(str(element_type(ty)) for ty in extra), tangents, tuple(outputs),
-        foreign.memory_type(packed))
+        numba_cuda.memory_type(lowered.result), tuple(str(element_type(ty)) for ty in extra), tangents, tuple(outputs),
+        numba_cuda.memory_type(packed))
     text, symbol = device_functions.for_kernels(result, convention, len(lanes))
-    return foreign.Foreign(text, symbol, (*lowered.argtypes, *extra), packed)
+    return numba_cuda.Foreign(text, symbol, (*lowered.argtypes, *extra), packed)
 
 
 def _tangents(lowered: numba_cuda.LoweredKernel, lanes: Sequence[Lane]) -> dict[int, tuple[str | int, ...]]:

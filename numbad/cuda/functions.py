@@ -2,7 +2,7 @@
 
 Given   a device function, and what is asked of it.
 Gives   a device function of numba-cuda: for the types of a call it is compiled from a few lines of Python
-        (`numbad.cuda.variants`), which call the derivative's LLVM text as a foreign function (`numbad.cuda.foreign`).
+        (`numbad.cuda.variants`), which call the derivative's LLVM text as a foreign function (`numba_cuda.calls`).
 Unsure  refuses, when numba-cuda types the kernel: a `TypeError` or `Unsupported` names the argument.
 
 All of them are forward mode, with a tangent for each number that is differentiated by:
@@ -18,11 +18,8 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from numba.core.target_extension import current_target
-from numba.cuda.descriptor import cuda_target
-from numba.cuda.dispatcher import CUDADispatcher
-
 from numbad.api import argument_positions
+from numbad.cuda.numba_cuda import TypedFunction, device_function_of
 from numbad.cuda.variants import Asked, Variant
 from numbad.errors import Unsupported, located
 from numbad.functional import ForwardProduct, Gradient, ReverseProduct
@@ -32,12 +29,11 @@ from numbad.source import define, parameter_text
 _DERIVATIVES = "__numbad_device_derivatives__"
 
 
-class DeviceDerivative(CUDADispatcher):
+class DeviceDerivative(TypedFunction):
     """A device function that computes a derivative."""
 
-    def __init__(self, primal: CUDADispatcher, asked: Asked):
+    def __init__(self, primal: Any, asked: Asked):
         self.primal, self.asked = primal, asked
-        self._variants: dict[Types, CUDADispatcher] = {}
         name = f"{asked.kind}_{primal.py_func.__name__}"
         second = {"jvp": "primals, tangents", "vjp": "primals, cotangents"}
         parameters = second.get(asked.kind) or parameter_text(inspect.signature(primal.py_func))
@@ -45,7 +41,7 @@ class DeviceDerivative(CUDADispatcher):
         function.__doc__ = primal.py_func.__doc__
         if not asked.takes_tuples:
             function.__defaults__ = primal.py_func.__defaults__
-        super().__init__(function, targetoptions={"device": True, "debug": False, "opt": True})
+        super().__init__(function)
 
     @property
     def name(self) -> str:
@@ -65,35 +61,15 @@ class DeviceDerivative(CUDADispatcher):
     def __getitem__(self, configuration: Any) -> Any:
         raise TypeError(f"{self.name} is a device function and cannot be launched: call it in a @cuda.jit kernel")
 
-    # What numba-cuda asks of a device function when it types a call and when it lowers it.
-
-    def get_call_template(self, args, kws):
-        if current_target() != "cuda":
-            raise self.misplaced
-        parameters, folded = self.fold_argument_types(args, kws)
-        template, _, folded, kws = self.variant(tuple(folded)).get_call_template(folded, {})
-        return template, parameters, folded, kws            # a variant has no defaults
-
-    def get_overload(self, sig):
-        return self.variant(tuple(sig)).get_overload(sig)
-
-    def variant(self, argtypes: Types) -> CUDADispatcher:
-        """The function for these types, by itself: another one has other lines."""
-        if argtypes not in self._variants:
-            try:
-                variant = Variant(self.primal, self.asked, inspect.signature(self.py_func), given(argtypes))
-                function = variant.function(self.py_func.__name__)
-            except Unsupported as refusal:
-                raise located(refusal, self.primal.py_func) from refusal.__cause__
-            self._variants[argtypes] = CUDADispatcher(function, dict(self.targetoptions))
-        return self._variants[argtypes]
-
-    def function_for(self, argtypes: Types) -> Any:
-        """The Python function that is compiled for these types."""
-        return self.variant(argtypes).py_func
+    def made(self, argtypes: Types) -> Any:
+        try:
+            variant = Variant(self.primal, self.asked, inspect.signature(self.py_func), given(argtypes))
+            return variant.function(self.py_func.__name__)
+        except Unsupported as refusal:
+            raise located(refusal, self.primal.py_func) from refusal.__cause__
 
 
-def device_derivative(primal: CUDADispatcher, asked: Asked) -> DeviceDerivative:
+def device_derivative(primal: Any, asked: Asked) -> DeviceDerivative:
     """The derivative of a device function; always the same one for what is asked."""
     owner, known = primal.__dict__.get(_DERIVATIVES, (None, {}))
     if owner is not primal:             # functools.wraps copies attributes from one function to another
@@ -104,13 +80,13 @@ def device_derivative(primal: CUDADispatcher, asked: Asked) -> DeviceDerivative:
     return known[asked]
 
 
-def gradient(primal: CUDADispatcher, argnums: Any, kind: str) -> DeviceDerivative:
+def gradient(primal: Any, argnums: Any, kind: str) -> DeviceDerivative:
     _check_device(primal, kind)
     positions = argument_positions(f"{kind}({primal.py_func.__name__})", "argnums", primal, argnums)
     return device_derivative(primal, Asked(kind, positions, isinstance(argnums, tuple)))
 
 
-def product(primal: CUDADispatcher, kind: str, outputs: Sequence | None, argnums: Any = None) -> DeviceDerivative:
+def product(primal: Any, kind: str, outputs: Sequence | None, argnums: Any = None) -> DeviceDerivative:
     _check_device(primal, kind)
     what = f"{kind}({primal.py_func.__name__})"
     if outputs is not None:
@@ -122,7 +98,7 @@ def product(primal: CUDADispatcher, kind: str, outputs: Sequence | None, argnums
 
 def of_plan(plan: Plan) -> DeviceDerivative:
     """The same derivative for kernels of a function that Numba compiles for the host."""
-    primal = cuda_target.typing_context.resolve_value_type(plan.primal).dispatcher
+    primal = device_function_of(plan.primal)
     if isinstance(plan, Gradient):
         return device_derivative(primal, Asked(plan.kind, plan.positions, plan.as_tuple))
     if isinstance(plan, (ForwardProduct, ReverseProduct)) and plan.outputs is None:
@@ -130,7 +106,7 @@ def of_plan(plan: Plan) -> DeviceDerivative:
     raise located(Unsupported(f"{plan.name} inside a kernel"), plan.root.py_func)
 
 
-def _check_device(primal: CUDADispatcher, kind: str) -> None:
+def _check_device(primal: Any, kind: str) -> None:
     if not primal.targetoptions.get("device"):
         raise TypeError(f"{kind}({primal.py_func.__name__}): the function is a kernel, and only a function returns "
                         "something to differentiate: use numbad.cuda.jvp or numbad.cuda.vjp, or compile it by "

@@ -8,7 +8,7 @@ Arrays of other libraries come by `__cuda_array_interface__`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
 from typing import Any
 
@@ -28,15 +28,16 @@ class Gpu:
         return tuple(signature(kernel.py_func).parameters)
 
     def typeof(self, value: Any) -> types.Type:
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray) and numba_cuda.interface(value) is None:
             raise TypeError("an array on the host: derivatives of kernels work in the device's memory; copy it there "
                             "with cuda.to_device")
         if isinstance(value, tuple):
-            return types.BaseTuple.from_types(tuple(map(self.typeof, value)))
-        return numba_cuda.typeof(_on_device(value))
+            pyclass = type(value) if hasattr(value, "_fields") else None
+            return types.BaseTuple.from_types(tuple(map(self.typeof, value)), pyclass)
+        return numba_cuda.typeof(numba_cuda.on_device(value))
 
     def array(self, value: Any) -> Array | None:
-        interface = getattr(value, "__cuda_array_interface__", None)
+        interface = numba_cuda.interface(value)
         if interface is None:
             return None
         address, readonly = interface["data"]
@@ -45,10 +46,16 @@ class Gpu:
         strides = interface.get("strides")
         if strides is None:
             strides = tuple(dtype.itemsize * int(np.prod(shape[k + 1:], dtype=np.int64)) for k in range(len(shape)))
-        return Array(address, shape, tuple(strides), str(dtype), dtype.itemsize, readonly, value)
+        return Array(address or 0, shape, tuple(strides), str(dtype), dtype.itemsize, readonly, value)
+
+    def wait(self, values: Iterable[Any]) -> None:
+        for value in values:
+            numba_cuda.wait(value)
 
     def words(self, count: int) -> Array:
-        return self._had(count, lambda: cuda.to_device(np.zeros(count, np.int64)))
+        zeros = self._had(count, lambda: cuda.to_device(np.zeros(count, np.int64)))
+        _arrive()
+        return zeros
 
     def room(self, count: int) -> Array:
         return self._had(count, lambda: cuda.device_array(count, np.int64))
@@ -66,14 +73,21 @@ class Gpu:
         return int(words.owner.copy_to_host()[0])
 
     def saved(self, array: Any) -> Any:
-        cuda.synchronize()  # the launch may be on another stream than the copy
-        copy = cuda.device_array_like(_on_device(array))
-        copy.copy_to_device(_on_device(array))
+        own = numba_cuda.on_device(array)
+        copy = cuda.device_array(own.shape, own.dtype)
+        self._copy(copy, own)
         return copy
 
     def restore(self, array: Any, saved: Any) -> None:
-        cuda.synchronize()
-        _on_device(array).copy_to_device(saved)
+        self._copy(numba_cuda.on_device(array), saved)
+
+    def _copy(self, to: Any, source: Any) -> None:
+        cuda.synchronize()  # launches may be on other streams than the copy
+        if to.strides == source.strides:
+            to.copy_to_device(source)
+        else:
+            to[...] = source    # by a kernel, element by element: what lies between them may be another's
+        _arrive()
 
     def like(self, array: Array) -> Any:
         low, high = array.extent if array.size else (array.address, array.address + 1)
@@ -107,14 +121,14 @@ class Gpu:
         return cuda.as_cuda_array(_Memory(low, (high - low,), (1,), np.dtype(np.uint8), place.owner))
 
     def run(self, kernel: Any, configuration: tuple, arguments: Sequence[Any]) -> None:
-        kernel[configuration](*map(_on_device, arguments))
+        kernel[configuration](*map(numba_cuda.on_device, arguments))
 
     def block_size(self, derivative: KernelDerivative, extra: Sequence[types.Type], shared: int) -> int:
         return numba_cuda.block_size(self._launcher(derivative, extra), shared)
 
     def launch(self, derivative: KernelDerivative, configuration: tuple, arguments: Sequence[Any],
                extra: Sequence[tuple[types.Type, Any]]) -> None:
-        values = [*map(_on_device, arguments), *(value for _, value in extra)]
+        values = [*map(numba_cuda.on_device, arguments), *(value for _, value in extra)]
         self._launcher(derivative, [ty for ty, _ in extra])[configuration](*values)
 
     def _launcher(self, derivative: KernelDerivative, extra: Sequence[types.Type]) -> numba_cuda.Launcher:
@@ -139,7 +153,6 @@ class _Memory:
 GPU = Gpu()
 
 
-def _on_device(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(_on_device, value))
-    return cuda.as_cuda_array(value) if cuda.is_cuda_array(value) else value
+def _arrive() -> None:
+    """Copies are the default stream's, and a launch may be on one that does not wait for it."""
+    cuda.default_stream().synchronize()

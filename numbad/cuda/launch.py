@@ -9,7 +9,7 @@ What a launch asks of the device is in `Machine`: numba-cuda's (`numbad.cuda.gpu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -44,6 +44,9 @@ class Machine(Protocol):
 
     def array(self, value: Any) -> Array | None:
         """Where an array on the device lies; None for what is none."""
+
+    def wait(self, values: Iterable[Any]) -> None:
+        """Until what other libraries have begun on these arrays is done."""
 
     def words(self, count: int) -> Array:
         """Integers of 64 bits, zero at first."""
@@ -175,6 +178,7 @@ class _Call:
         self.check_all()
         derivative = self.derived
         self.check_memory()
+        self.machine.wait([*self.values, *(a.shadow for a in self.arguments if isinstance(a, Dup))])
         if derivative.tape is not None:
             self.run_with_tape(derivative.tape)
         else:
@@ -244,6 +248,8 @@ class _Call:
                 title = f"argument '{self.names[k]}'" + "".join(f"[{index}]" for index in path)
                 primal = self.machine.array(at(argument.value, path))
                 if primal is not None:
+                    if primal.readonly and k in self.derived.written:
+                        raise ValueError(f"{self.name}: {title} is read-only, and the kernel writes it")
                     found.append((title, primal, k in self.derived.written))
                 shadow = self.machine.array(at(argument.shadow, path)) if isinstance(argument, Dup) else None
                 is_written = self.mode == "reverse" or k in self.derived.written

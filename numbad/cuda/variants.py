@@ -22,7 +22,7 @@ from numba.core import types
 
 from numbad import abi
 from numbad.checks import check_active, check_result, describe, match
-from numbad.cuda import foreign, numba_cuda
+from numbad.cuda import numba_cuda
 from numbad.cuda.derive import Lane, derive_function
 from numbad.errors import Unsupported
 from numbad.implementation import at, indices
@@ -124,7 +124,7 @@ class Variant:
         lines = [f"found = __numbad_callee({', '.join([*self.access, *given])})",
                  f"return {self.returned(lowered.result)}"]
         return define(name, parameter_text(self.signature), lines,
-                      {"__numbad_callee": foreign.declare(callee, lowered)})
+                      {"__numbad_callee": numba_cuda.declare(callee, lowered)})
 
     def lanes(self) -> tuple[list[Lane], list[types.Type], list[str]]:
         """The lanes; types and expressions of the tangents in them that are given at run time."""

@@ -42,6 +42,9 @@ class Emulated:
         return Array(value.ctypes.data, value.shape, value.strides, str(value.dtype), value.itemsize,
                      not value.flags.writeable, value)
 
+    def wait(self, values):
+        pass
+
     def words(self, count):
         return self.array(np.zeros(count, np.int64))
 

@@ -18,14 +18,21 @@ import numpy as np
 from numba import cuda, float64, int64, types
 from numba.core.datamodel import models
 from numba.cuda import compiler, dispatcher
-from numba.cuda.codegen import CUDACodeLibrary
+from numba.cuda.codegen import CUDACodeLibrary, ExternalCodeLibrary
+from numba.cuda.core import funcdesc
+from numba.cuda.core.callconv import CUDACallConv
 from numba.cuda.cudadrv import driver, nvvm
+from numba.cuda.cudadrv.error import CudaDriverError, CudaSupportError
+from numba.cuda.cudadrv.linkable_code import PTXSource
+from numba.cuda.descriptor import cuda_target
 from numba.cuda.dispatcher import CUDADispatcher, _Kernel, _LaunchConfiguration
+from numba.cuda.errors import normalize_kernel_dimensions
+from numba.cuda.typing import templates
 
 from cuda_kernels import F8, KERNELS, loopy, saxpy
 from numbad.compat import NUMBA_CUDA
 from numbad.cuda import numba_cuda
-from numbad.cuda.numba_cuda import capability, launcher, lower
+from numbad.cuda.numba_cuda import calls, capability, code, device_function_of, functions, launcher, launching, lower
 from numbad.errors import Unsupported
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -100,6 +107,57 @@ def test_kernel():
     assert "self.dispatcher.call(args, self)" in inspect.getsource(_LaunchConfiguration.__call__)
 
 
+def test_foreign_functions():
+    """What `calls` declares is numba-cuda's `declare_device`, with a library of ours to be linked."""
+    held = {"_linking_files", "_setup_functions", "_teardown_functions", "use_cooperative", "modules"}
+    assert held <= set(dir(ExternalCodeLibrary(None, "name")))
+    assert "linking_libraries" in dir(CUDACodeLibrary)
+    source = inspect.getsource(compiler.declare_device_function)
+    for name in ("ExternFunction(", "make_concrete_template(", "insert_user_function(", "ExternalFunctionDescriptor("):
+        assert name in source
+    assert list(inspect.signature(compiler.ExternFunction).parameters) == ["name", "sig"]
+    assert list(inspect.signature(templates.make_concrete_template).parameters) == ["name", "key", "signatures"]
+    assert {"name", "restype", "argtypes"} <= names_of(funcdesc.ExternalFunctionDescriptor)
+    assert list(inspect.signature(CUDACallConv).parameters) == ["context"]
+    assert names_of(cuda_target.target_context.insert_user_function) >= {"func", "fndesc", "libs"}
+    assert hasattr(cuda_target.target_context.data_model_manager[float64], "get_return_type")
+
+
+def test_linked_sources_are_read_when_they_are_linked():
+    """`calls.Ptx` makes its PTX then."""
+    assert isinstance(PTXSource.data, property) and issubclass(calls.Ptx, cuda.PTXSource)
+    assert "data" not in vars(PTXSource(b"text", name="name.ptx")) and PTXSource is cuda.PTXSource
+
+
+def test_device_functions_are_asked_for_templates_and_overloads():
+    for name in ("get_call_template", "get_overload", "fold_argument_types"):
+        assert hasattr(CUDADispatcher, name)
+    assert list(inspect.signature(CUDADispatcher.get_call_template).parameters) == ["self", "args", "kws"]
+    assert "_compiling_counter" in dir(saxpy) and "_can_compile" in dir(saxpy) and "typingctx" in dir(saxpy)
+    assert list(inspect.signature(functions.CUDADispatcher).parameters)[:2] == ["py_func", "targetoptions"]
+
+
+def test_dispatchers_for_the_host_are_compiled_by_an_attribute():
+    """Which the wrappers of derivatives define."""
+    from numba import njit
+    from numba.cuda.target import CUDATypingContext
+    assert "__dispatcher" in inspect.getsource(CUDATypingContext.resolve_value_type)
+    host = njit(lambda x: x)
+    assert isinstance(device_function_of(host), CUDADispatcher)
+    assert host._CUDATypingContext__dispatcher is device_function_of(host)
+
+
+def test_what_numba_cuda_compiles_is_recognised_without_importing_it():
+    from numbad.cuda import is_for_gpu
+    assert sys.modules["numba.cuda.dispatcher"].CUDADispatcher is type(saxpy)
+    assert is_for_gpu(saxpy) and not is_for_gpu(saxpy.py_func)
+
+
+def test_errors():
+    assert issubclass(CudaDriverError, Exception) and not issubclass(CudaSupportError, CudaDriverError)
+    assert normalize_kernel_dimensions(4, (32, 2)) == ((4, 1, 1), (32, 2, 1))
+
+
 # --- launching -------------------------------------------------------------------------------------------------------
 
 def launched(name="saxpy"):
@@ -161,7 +219,7 @@ def test_the_size_of_blocks_is_asked_for_our_kernel(monkeypatch):
 
     ours = launched()
     monkeypatch.setattr(ours.kernel._codelibrary, "get_cufunc", lambda: "our function")
-    monkeypatch.setattr(numba_cuda, "get_context", lambda: SimpleNamespace(
+    monkeypatch.setattr(launching, "get_context", lambda: SimpleNamespace(
         get_max_potential_block_size=get_max_potential_block_size))
     assert numba_cuda.block_size(ours, 512) == 96
     assert asked == [{"func": "our function", "b2d_func": 0, "memsize": 512, "blocksizelimit": 1024}]
@@ -244,7 +302,7 @@ def test_missing_toolkit(monkeypatch):
         raise pathfinder.BitcodeLibNotFoundError("not here")
 
     monkeypatch.setattr(pathfinder, "find_bitcode_lib", missing)
-    numba_cuda._libdevice.cache_clear()
-    numba_cuda.ptx.cache_clear()
+    code._libdevice.cache_clear()
+    code.ptx.cache_clear()
     with pytest.raises(Unsupported, match="pip install 'numbad\\[cuda\\]'"):
-        numba_cuda.ptx("declare double @__nv_sin(double)", "sm_90")
+        code.ptx("declare double @__nv_sin(double)", "sm_90")

@@ -14,10 +14,11 @@ from cuda.calls import device, potential  # noqa: E402
 from cuda.emulated import F64  # noqa: E402
 from numba import cuda, types  # noqa: E402
 from numba.cuda import dispatcher  # noqa: E402
-from numba.cuda.codegen import CUDACodeLibrary, ExternalCodeLibrary  # noqa: E402
+from numba.cuda.codegen import CUDACodeLibrary  # noqa: E402
 
 import numbad as nd  # noqa: E402
 from numbad.cuda import numba_cuda  # noqa: E402
+from numbad.cuda.numba_cuda import calls  # noqa: E402
 
 
 @device
@@ -90,19 +91,14 @@ def test_cubin(monkeypatch, lto):
         return SimpleNamespace(module=SimpleNamespace(initialized=True))
 
     monkeypatch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=(9, 0)))
-    monkeypatch.setattr(numba_cuda, "capability", lambda: (9, 0))
+    monkeypatch.setattr(calls, "capability", lambda: (9, 0))
     monkeypatch.setattr(CUDACodeLibrary, "_ensure_cc", lambda library, cc=None: (9, 0, "a"))
     monkeypatch.setattr(CUDACodeLibrary, "get_cufunc", loaded)
     kernel.compile((F64, F64))
     assert len(cubins[0].code) > 1000
 
 
-def test_names_of_numba_cuda():
-    """What `numbad.cuda.foreign` and `functions` rely on."""
-    held = {"_linking_files", "_setup_functions", "_teardown_functions", "use_cooperative", "modules"}
-    assert held <= set(dir(ExternalCodeLibrary(None, "name")))
-    assert "linking_libraries" in dir(CUDACodeLibrary)
-    assert "_compiling_counter" in dir(potential)
+def test_what_numba_cuda_types_a_derivative_as():
     typing = potential.typingctx
     assert typing.resolve_value_type(nd.grad(host)).dispatcher.primal.py_func is host
     assert isinstance(typing.resolve_value_type(nd.grad(potential)), types.Dispatcher)

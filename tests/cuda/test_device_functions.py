@@ -21,6 +21,7 @@ from numba.cuda.cudadrv import nvvm  # noqa: E402
 import numbad as nd  # noqa: E402
 from numbad.cuda import numba_cuda  # noqa: E402
 from numbad.cuda.launch import Derivative  # noqa: E402
+from numbad.cuda.numba_cuda import lowering  # noqa: E402
 from numbad.passes import nvptx  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not available(), reason=available().reason)
@@ -193,7 +194,7 @@ def test_single_precision():
 def test_gradient_has_the_type_of_the_argument():
     gradient = nd.grad(potential, argnums=(0, 1))
     variant = gradient.variant((float32, float64))
-    with numba_cuda._offline():
+    with lowering._offline():
         assert variant.compile_device((float32, float64)).signature.return_type.types == (float32, float64)
     out = applied(nd.grad(potential), X.astype(np.float32), Y)
     x = X.astype(np.float32).astype(float)

@@ -2,7 +2,7 @@
 
 Given   LLVM text with a device function in it, and its signature.
 Gives   what compiled code can call. A library that calls it has a `Library` among those that it links: numba-cuda's own
-        launch gets PTX of that, which is made when it is asked for, `numba_cuda.lower` the LLVM text.
+        launch gets PTX of that, which is made when it is asked for, `lower` the LLVM text.
 Unsure  PTX needs libdevice where the function uses it; without, `Unsupported` is raised at the launch.
 
 libNVVM reads LLVM 7's text only for most GPUs, so that a kernel cannot have the text itself, and the call stays a call.
@@ -24,7 +24,8 @@ from numba.cuda.cudadrv.linkable_code import PTXSource
 from numba.cuda.descriptor import cuda_target
 from numba.cuda.typing import templates
 
-from numbad.cuda import numba_cuda
+from numbad.cuda.numba_cuda.code import architecture, linked_names, ptx
+from numbad.cuda.numba_cuda.lowering import LoweredKernel, capability
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Ptx(PTXSource):
 
     @property
     def data(self) -> bytes:
-        sm = numba_cuda.architecture(*numba_cuda.capability())
-        return numba_cuda.ptx(self.text, sm, self.fastmath, numba_cuda.linked_names(self.text)).encode()
+        sm = architecture(*capability())
+        return ptx(self.text, sm, self.fastmath, linked_names(self.text)).encode()
 
 
 class Library(ExternalCodeLibrary):
@@ -57,7 +58,7 @@ class Library(ExternalCodeLibrary):
 
     linking_libraries: tuple = ()       # all others of numba-cuda's have some
 
-    def __init__(self, callee: Foreign, primal: numba_cuda.LoweredKernel):
+    def __init__(self, callee: Foreign, primal: LoweredKernel):
         super().__init__(cuda_target.target_context.codegen(), callee.symbol)
         theirs = primal.library
         self.derivative_text = callee.text
@@ -80,7 +81,7 @@ def _ptx(callee: Foreign, fastmath: bool) -> Ptx:
     return found
 
 
-def declare(callee: Foreign, primal: numba_cuda.LoweredKernel) -> Any:
+def declare(callee: Foreign, primal: LoweredKernel) -> Any:
     """What calls the function, as a constant of compiled code."""
     typing, target = cuda_target.typing_context, cuda_target.target_context
     function = ExternFunction(callee.symbol, signature(callee.result, *callee.argtypes))
@@ -89,7 +90,6 @@ def declare(callee: Foreign, primal: numba_cuda.LoweredKernel) -> Any:
                                                       CUDACallConv(target))
     target.insert_user_function(function, description, libs=(Library(callee, primal),))
     return function
-
 
 
 def memory_type(ty: types.Type) -> str:

@@ -1,12 +1,9 @@
-"""What numbad knows of numba-cuda's insides: how it compiles and launches kernels. How it types and links calls of
-device functions stands in `functions` and `foreign`; tests pin every private name.
+"""Kernels and device functions as LLVM text, before any LLVM pass.
 
 Given   a `@cuda.jit` dispatcher and the Numba types of its arguments.
-Gives   `lower`: the LLVM texts of the kernel and of everything that it calls, before any LLVM pass, with what is needed
-        to read its parameter list. Works without GPU, driver and CUDA toolkit.
-        `launcher`: what launches PTX of ours as numba-cuda launches its own; `ptx`: that PTX.
-Unsure  raises `Unsupported`; ImportError if numba-cuda is missing or of a version that was not tried. Errors of typing
-        are numba-cuda's own and pass through unchanged.
+Gives   `lower`: the LLVM texts of the kernel and of everything that it calls, with what is needed to read its parameter
+        list. Works without GPU, driver and CUDA toolkit.
+Unsure  raises `Unsupported`. Errors of typing are numba-cuda's own and pass through unchanged.
 
 Device functions are compiled afresh for each call, with source lines, and forgotten afterwards: what the user's own
 launches have compiled has no lines, and must not be changed. `debug=True` is ignored: a kernel that stores its errors
@@ -19,50 +16,24 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-from numba.core import config
-
-from numbad.compat import NUMBA_CUDA
-from numbad.errors import Unsupported
-from numbad.frontend import Parameter, parameters
-from numbad.passes import nvptx
-from numbad.passes.libdevice import PREFIX as LIBDEVICE
-from numbad.passes.llvm import declared
-
-try:
-    NUMBA_CUDA.check(version("numba-cuda"))
-except PackageNotFoundError:
-    raise ImportError("derivatives of CUDA kernels need numba-cuda: pip install 'numbad[cuda]'") from None
-
-if config.ENABLE_CUDASIM:
-    raise ImportError("NUMBA_ENABLE_CUDASIM is set: the simulator compiles nothing that could be differentiated")
-
-from cuda import pathfinder
 from numba import cuda, types
-from numba.core.typing import signature
 from numba.cuda import compiler, dispatcher
 from numba.cuda.codegen import CUDACodeLibrary
 from numba.cuda.core.compiler_lock import global_compiler_lock
 from numba.cuda.core.errors import NumbaDebugInfoWarning
 from numba.cuda.cudadrv import nvvm
-from numba.cuda.cudadrv.devices import get_context
-from numba.cuda.cudadrv.error import CudaDriverError, CudaSupportError
-from numba.cuda.dispatcher import CUDADispatcher, _Kernel, _LaunchConfiguration
-from numba.cuda.errors import normalize_kernel_dimensions
+from numba.cuda.cudadrv.error import CudaSupportError
+from numba.cuda.dispatcher import CUDADispatcher
 
-DriverError = CudaDriverError
-"""Of an allocation it says that there is no memory."""
+from numbad.errors import Unsupported
+from numbad.frontend import Parameter, parameters
 
 OLDEST_GPU = (7, 5)
 """What is compiled for where there is no GPU: code for it runs on all GPUs that CUDA 13 knows."""
-
-MOST_THREADS = 1024
-"""In a block."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +100,7 @@ def called_types(function: CUDADispatcher, argtypes: tuple[types.Type, ...]) -> 
 
 
 def _derivatives(library: CUDACodeLibrary) -> list[str]:
-    """The texts of derivatives that a kernel calls (`numbad.cuda.foreign`), each once."""
+    """The texts of derivatives that a kernel calls (see `calls`), each once."""
     found = (getattr(other, "derivative_text", None) for other in _linked(library))
     return [text for text in dict.fromkeys(found) if text is not None]
 
@@ -149,11 +120,6 @@ def kernel_of(kernel: CUDADispatcher | Callable, what: str) -> CUDADispatcher:
         raise TypeError(f"{what}: {kernel!r} is no @cuda.jit kernel; a function for the host has numbad.jvp and "
                         "numbad.vjp")
     return cuda.jit(kernel)
-
-
-def typeof(value: Any) -> types.Type:
-    """The Numba type of an argument of a kernel, arrays of other libraries included."""
-    return _TYPING.typeof_pyval(value)
 
 
 def _jitted(function: Callable, device: bool) -> CUDADispatcher:
@@ -204,7 +170,6 @@ def _offline() -> Iterator[tuple[int, int]]:
 
 
 _COMPILE_DEVICE = CUDADispatcher.compile_device
-_TYPING = cuda.jit(lambda: None)
 
 
 @contextmanager
@@ -215,97 +180,3 @@ def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
         yield
     finally:
         setattr(holder, name, original)
-
-
-# --- launching -------------------------------------------------------------------------------------------------------
-
-class Launcher:
-    """`launcher[grid, block, stream, sharedmem](*arguments)`, the last two optional, as for a kernel of numba-cuda."""
-
-    def __init__(self, kernel: _Kernel):
-        self.kernel = kernel
-
-    def __getitem__(self, configuration: tuple) -> _LaunchConfiguration:
-        if not 2 <= len(configuration) <= 4:
-            raise ValueError("a kernel is launched with [grid, block], [grid, block, stream] or "
-                             "[grid, block, stream, sharedmem]")
-        grid, block, stream, sharedmem = (*configuration, 0, 0)[:4]
-        return _LaunchConfiguration(self, *normalize_kernel_dimensions(grid, block), stream, sharedmem)
-
-    def call(self, arguments: tuple, launch: _LaunchConfiguration) -> None:
-        expected = len(self.kernel.argument_types)
-        if len(arguments) != expected:
-            raise TypeError(f"this kernel takes {expected} arguments, and {len(arguments)} were given")
-        try:
-            self.kernel.launch(arguments, launch.griddim, launch.blockdim, launch.stream, launch.sharedmem)
-        except CudaSupportError as error:
-            raise Unsupported(f"there is no CUDA GPU to launch a kernel on: {error}") from error
-
-
-def block_size(launcher: Launcher, shared: int) -> int:
-    """Threads of a block as `forall` chooses them, for a kernel with so many bytes of dynamic shared memory."""
-    function = launcher.kernel._codelibrary.get_cufunc()
-    return get_context().get_max_potential_block_size(func=function, b2d_func=0, memsize=shared,
-                                                      blocksizelimit=MOST_THREADS)[1]
-
-
-class _Library(CUDACodeLibrary):
-    """Code whose PTX is ours; numba-cuda links and loads it."""
-
-    ptx_for: Callable[[str], str]
-
-    def get_asm_strs(self, cc: tuple | None = None) -> list[str]:
-        cc = self._ensure_cc(cc)
-        if cc not in self._ptx_cache:
-            self._ptx_cache[cc] = [self.ptx_for(architecture(*cc))]
-        return self._ptx_cache[cc]
-
-
-def architecture(major: int, minor: int, variant: str = "") -> str:
-    """`sm_90a`, as LLVM and CUDA's tools call it."""
-    return f"sm_{major}{minor}{variant}"
-
-
-def launcher(ptx_for: Callable[[str], str], entry: str, argtypes: tuple[types.Type, ...], like: LoweredKernel,
-             cooperative: bool | None = None) -> Launcher:
-    """What launches `entry` of the PTX that `ptx_for` gives for an architecture. Files are linked and arguments
-    converted as for the kernel `like`. With `cooperative` all blocks run at once; by default if they do for `like`."""
-    theirs = like.library
-    library = _Library(None, entry, entry_name=entry, max_registers=theirs._max_registers)
-    library.ptx_for = ptx_for
-    library._llvm_strs, library._finalized = [], True
-    # Derivatives that the primal calls are in our text.
-    library._linking_files |= {file for file in theirs._linking_files if not getattr(file, "is_derivative", False)}
-    library._setup_functions += theirs._setup_functions
-    library._teardown_functions += theirs._teardown_functions
-    library.referenced_objects.update(theirs.referenced_objects)
-    library.use_cooperative = theirs.use_cooperative if cooperative is None else cooperative
-    library.needs_cudadevrt = library.use_cooperative       # defines the barrier of the whole grid
-    kernel = _Kernel._rebuild(
-        cooperative=library.use_cooperative, name=entry, signature=signature(types.void, *argtypes),
-        codelibrary=library, debug=False, lineinfo=False, call_helper=None, extensions=list(like.extensions))
-    return Launcher(kernel)
-
-
-@lru_cache(maxsize=256)
-def ptx(text: str, sm: str, fastmath: bool = False, linked: frozenset[str] = frozenset()) -> str:
-    """PTX of the engine's text; `linked` are names that the kernel's linked files define (`linked_names`)."""
-    needs_libdevice = any(name.startswith(LIBDEVICE) for name in declared(text))
-    library = _libdevice() if needs_libdevice else None
-    return nvptx.assembly(text, sm, library, fastmath=fastmath, linked=linked)
-
-
-def linked_names(primal: str) -> frozenset[str]:
-    """What a prepared kernel calls and does not define. numba-cuda links files that do."""
-    return frozenset(name for name in declared(primal) if not name.startswith(("llvm.", LIBDEVICE)))
-
-
-@cache
-def _libdevice() -> bytes:
-    try:
-        path = pathfinder.find_bitcode_lib("device")
-    except pathfinder.BitcodeLibNotFoundError as error:
-        raise Unsupported("the CUDA toolkit is needed for its libdevice: pip install 'numbad[cuda]', or set "
-                          f"CUDA_HOME to where it is ({error})") from error
-    with open(path, "rb") as file:
-        return file.read()
