@@ -18,12 +18,14 @@ from numbad.passes.rules.threads import OF_A_WARP
 
 
 def check_threads(facts: Facts) -> None:
-    for function in facts.functions:
-        calls = [i for block in facts.live[function] for i in block.instructions if isinstance(i, Call)]
+    calls_of = {f: [i for block in facts.live[f] for i in block.instructions if isinstance(i, Call)]
+                for f in facts.functions}
+    together = _of_warps(facts, calls_of)
+    for function, calls in calls_of.items():
         parting = Uniformity(function, facts.live[function], facts.memory, function is facts.entry)
         _check_meetings(facts, function, calls, parting)
         if facts.task.mode == "reverse":
-            _check_warps(facts, function, calls, parting)
+            _check_warps(facts, function, [i for i in calls if i in together], parting)
         for call in calls:
             if isinstance(effects.effect_of(call), effects.Copy):
                 _check_copy(facts, call)
@@ -44,10 +46,20 @@ def _check_meetings(facts: Facts, function: Function, calls: list[Call], parting
                          "let all threads come to it, and test inside of what is between the barriers", i)
 
 
-def _check_warps(facts: Facts, function: Function, calls: list[Call], parting: Uniformity) -> None:
+def _of_warps(facts: Facts, calls: dict[Function, list[Call]]) -> set[Call]:
+    """What the lanes of a warp do together, and calls of functions in which they do."""
+    found = {i for mine in calls.values() for i in mine if (i.callee_name or "").startswith(OF_A_WARP)}
+    before = -1
+    while before != len(found):
+        before = len(found)
+        busy = {function for function, mine in calls.items() if not found.isdisjoint(mine)}
+        found |= {i for mine in calls.values() for i in mine if facts.callee(i) in busy}
+    return found
+
+
+def _check_warps(facts: Facts, function: Function, together: list[Call], parting: Uniformity) -> None:
     """Lanes that a mask names may have returned; then the others do not wait for them. In the derivative these lanes
     go back: if they meet lanes of their warp there, at an operation before that branch, both wait for each other."""
-    together = [i for i in calls if _is_of_a_warp(facts, i)]
     mirrored = {i.block for i in together if _is_mirrored(facts, i)}
     for block in facts.live[function]:
         branch = block.terminator
@@ -73,13 +85,6 @@ def _leads_to(start: Block, end: Block) -> bool:
         work += [s for s in block.successors if s not in seen]
         seen |= set(block.successors)
     return False
-
-
-def _is_of_a_warp(facts: Facts, i: Call) -> bool:
-    callee = facts.callee(i)
-    if callee is not None:
-        return any(isinstance(j, Call) and _is_of_a_warp(facts, j) for j in callee.instructions)
-    return (i.callee_name or "").startswith(OF_A_WARP)
 
 
 def _is_mirrored(facts: Facts, i: Call) -> bool:

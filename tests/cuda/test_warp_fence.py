@@ -13,6 +13,7 @@ from cuda.agreement import check_derivatives
 from cuda.emulator import available
 from cuda.machines import Emulated
 from cuda.pool.entry import Kernel
+from cuda.pool.functions import chebyshev
 from numba import cuda
 
 import numbad as nd
@@ -80,11 +81,18 @@ def vote_after_a_return(x, out):
         out[i] = v
 
 
+@cuda.jit
+def through_a_recursive_function(x, out):
+    i = cuda.grid(1)
+    out[i] = chebyshev(x[i] / 4, i % 4) * cuda.shfl_xor_sync(FULL, x[i], 2)
+
+
 def drawn(rng):
     return rng.normal(size=64), np.zeros(64)
 
 
-@pytest.mark.parametrize("kernel", [return_before_all, the_first_warp_goes_on, half_a_warp_with_its_mask],
+@pytest.mark.parametrize("kernel", [return_before_all, the_first_warp_goes_on, half_a_warp_with_its_mask,
+                                    through_a_recursive_function],
                          ids=lambda kernel: kernel.py_func.__name__)
 def test_right(kernel):
     check_derivatives(Kernel(kernel.py_func.__name__, kernel, drawn, 1, 64, active=(0, 1)))
