@@ -73,20 +73,27 @@ class Gpu:
         return int(words.owner.copy_to_host()[0])
 
     def saved(self, array: Any) -> Any:
-        own = numba_cuda.on_device(array)
+        own = self._upright(array)
         copy = cuda.device_array(own.shape, own.dtype)
         self._copy(copy, own)
         return copy
 
     def restore(self, array: Any, saved: Any) -> None:
-        self._copy(numba_cuda.on_device(array), saved)
+        self._copy(self._upright(array), saved)
+
+    def _upright(self, array: Any) -> Any:
+        """The same memory with strides that are not negative: numba-cuda's own assignment knows no others."""
+        place = self.array(array)
+        assert place is not None
+        return cuda.as_cuda_array(_Memory(place.extent[0] if place.size else place.address, place.shape,
+                                          tuple(map(abs, place.strides)), np.dtype(place.dtype), array), sync=False)
 
     def _copy(self, to: Any, source: Any) -> None:
         cuda.synchronize()  # launches may be on other streams than the copy
         if to.strides == source.strides:
             to.copy_to_device(source)
-        else:
-            to[...] = source    # by a kernel, element by element: what lies between them may be another's
+        elif to.size:       # by a kernel, element by element: what lies between them may be another's
+            to[(slice(None),) * to.ndim] = source
         _arrive()
 
     def like(self, array: Array) -> Any:

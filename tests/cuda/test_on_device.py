@@ -1,4 +1,4 @@
-"""Derivatives launched as users launch them, where numba-cuda sees a GPU: a real one, or the stand-in (`driver`)."""
+"""Derivatives launched as users launch them, where there is a GPU: a real one, or the stand-in (`cuda.driver`)."""
 
 from __future__ import annotations
 
@@ -124,6 +124,24 @@ def test_a_tape_that_is_measured_for_strided_arrays(x):
     np.testing.assert_allclose(held.copy_to_host(), np.stack([y, x], 1), rtol=1e-12)
     np.testing.assert_allclose(out.copy_to_host(), np.stack([np.zeros(N), y], 1), rtol=1e-12)
     np.testing.assert_allclose(dx.copy_to_host(), np.stack([slope, np.zeros(N)], 1), rtol=1e-12)
+
+
+class Reversed:
+    """numba-cuda makes no such array itself that it could copy to the host."""
+
+    def __init__(self, array):
+        self.array = put(array)
+        own = self.array.__cuda_array_interface__
+        self.__cuda_array_interface__ = {**own, "data": (own["data"][0] + 8 * (N - 1), False), "strides": (-8,)}
+
+
+def test_a_tape_that_is_measured_for_arrays_in_reverse(x):
+    held, out, dx, dout = map(Reversed, (x, np.zeros(N), np.zeros(N), np.ones(N)))
+    nd.cuda.vjp(until)[2, 32](nd.Dup(out, dout), nd.Dup(held, dx))
+    y, slope = square_until(x)
+    np.testing.assert_allclose(held.array.copy_to_host(), y, rtol=1e-12)
+    np.testing.assert_allclose(out.array.copy_to_host(), y, rtol=1e-12)
+    np.testing.assert_allclose(dx.array.copy_to_host(), slope, rtol=1e-12)
 
 
 @streams

@@ -5,7 +5,7 @@ Gives   what the kernel writes, in the memory that the parameters point to.
 Unsure  a launch fails, and the traceback is printed: no text of that name is known, or the emulator found a mistake.
 
 Texts are those of numba-cuda's own kernels as it hands them to libNVVM, linked with what they call, and those of
-derivatives as they are when `Gpu.launch` gets them. Each kernel's access must lie in an allocation of the device.
+derivatives as they are when `Gpu.launch` gets them. Races and accesses outside of arrays are not looked for here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from cuda.lowering import simplified
 from numbad.cuda import gpu
 from numbad.passes import llvm, nvptx
 from numbad.passes.atomics import with_bodies
+
+SWITCHES = 1 << 30
+"""Between threads, in a block: more than the emulator allows in short tests."""
 
 CUDA = ctypes.CDLL("libcuda.so.1")
 THREE = ctypes.POINTER(ctypes.c_uint * 3)
@@ -78,7 +81,8 @@ def taken(name, grid, block, shared, parameters, stream, cooperative) -> int:
 def run(number) -> int:
     launch = launches[number]
     try:
-        kernel_of(launch.name).launch(launch.grid, launch.block, launch.parameters, launch.shared)
+        kernel_of(launch.name).launch(launch.grid, launch.block, launch.parameters, launch.shared,
+                                      budget=SWITCHES)
     except Exception:
         traceback.print_exc()
         return 1
