@@ -113,8 +113,9 @@ def main() -> int:
             show.add(rows[-1])
     machine = measure.machine(["numba-cuda"])
     tables.store("traffic", {"machine": machine, "headings": HEADINGS, "rows": rows},
-                 ["# Global memory that derivatives of CUDA kernels move", "", "Bytes per thread; an addition counts "
-                  "twice in their sum.", "", tables.machine_line(machine), "", *tables.table(HEADINGS, rows)])
+                 ["# Global memory that derivatives of CUDA kernels move", "",
+                  "`python benchmarks/traffic.py`: bytes per thread; an addition counts twice in their sum.", "",
+                  tables.machine_line(machine), "", *tables.table(HEADINGS, rows)])
     return 0
 
 

@@ -75,8 +75,9 @@ def vjp(kernel: Any) -> Derivative:
 
     What a loop overwrites and cannot be computed again is kept: up to 64 words of loops of constant length on the
     thread's stack, the rest in memory of the device, of as many words for each thread as the hungriest needs. Where
-    that depends on data, the kernel is run once more before to find out, and the arrays that it writes are put back. Additions are atomic, in an order that differs from launch to launch. Errors are those of `jvp`; MemoryError
-    if the tape does not fit.
+    that depends on data, the kernel is run once more before to find out, and the arrays that it writes are put back.
+    Additions are atomic, in an order that differs from launch to launch. Errors are those of `jvp`; MemoryError if the
+    tape does not fit.
     """
     return _derivative(kernel, "reverse")
 

@@ -50,7 +50,7 @@ def on_emulator(monkeypatch):
     as_gpu(monkeypatch, kernels)
     monkeypatch.setattr(cuda, "get_current_device", lambda: SimpleNamespace(
         name="emulator", compute_capability=(7, 5)))
-    monkeypatch.setattr(gpu, "milliseconds", lambda action: 1e-3 if action() is None else 0.0)
+    monkeypatch.setattr(gpu, "milliseconds", lambda action, rounds=1: 1e-3 if action() is None else 0.0)
     monkeypatch.setattr(gpu, "copy_bandwidth", lambda: 100.0)
     monkeypatch.setattr(gpu, "find_spec", lambda name: None)
     monkeypatch.setattr(gpu, "CASES", [case for case in CASES if case.name in ("stencil", "reduction")])

@@ -43,7 +43,8 @@ class Bytes:
 @pytest.fixture
 def machine(monkeypatch):
     monkeypatch.setattr(gpu, "cuda", SimpleNamespace(
-        to_device=lambda array: OnDevice(array.copy()), as_cuda_array=Bytes, synchronize=lambda: None))
+        to_device=lambda array: OnDevice(array.copy()), as_cuda_array=Bytes, synchronize=lambda: None,
+        default_stream=lambda: SimpleNamespace(synchronize=lambda: None)))
     return Gpu()
 
 
@@ -99,7 +100,7 @@ def test_an_array_of_the_same_layout(name, machine):
 
 def test_the_kernel_itself_is_launched_as_it_is_given(machine, monkeypatch):
     seen = {}
-    monkeypatch.setattr(gpu, "_on_device", lambda value: ("there", value))
+    monkeypatch.setattr(gpu.numba_cuda, "on_device", lambda value: ("there", value))
 
     class Kernel:
         def __getitem__(self, configuration):
