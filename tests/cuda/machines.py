@@ -16,6 +16,9 @@ from numba import typeof
 
 from numbad.cuda.memory import Array
 
+SWITCHES = 1 << 24
+"""Between the threads of a block: lanes that add up among themselves take ten for a number."""
+
 
 class Emulated:
     orders = ("forward", "reverse", "random")
@@ -93,7 +96,7 @@ class Emulated:
             self.kernels[key] = EmulatedKernel(derivative.text, derivative.symbol, races=races)
         self.launches += 1
         flat = [*flatten(*arguments), *(value for _, value in extra)]
-        self.kernels[key].launch(grid, block, flat, shared, self.order, self.launches)
+        self.kernels[key].launch(grid, block, flat, shared, self.order, self.launches, SWITCHES)
 
 
 def on_gpu():
