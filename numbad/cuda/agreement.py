@@ -22,7 +22,8 @@ from numba.core import types
 from numbad import abi
 from numbad.api import Argnums, argument_positions
 from numbad.comparison import PRECISIONS, Precision, compare
-from numbad.cuda.launch import Derivative, Launch, Machine, at
+from numbad.cuda.launch import Derivative, Launch, at
+from numbad.cuda.machine import Machine
 from numbad.cuda.memory import Array, overlap
 from numbad.differences import Differences, differences
 from numbad.inplace import Active, Const, Dup

@@ -1,4 +1,4 @@
-"""The current GPU as numba-cuda sees it: where arrays lie, memory, launches (see `launch.Machine`).
+"""The current GPU as numba-cuda sees it: where arrays lie, memory, launches (see `machine`).
 
 Given   values of a call, a derivative.   Gives   what `launch` asks for.
 Unsure  raises `Unsupported` without a GPU, TypeError for arrays on the host: a derivative copies nothing to and fro.
