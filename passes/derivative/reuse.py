@@ -9,7 +9,8 @@ is an atomic addition of the reverse sweep.
 
 Given   facts of functions in loop-simplify form.
 Gives   the same facts: loads go, everything else stays.
-Unsure  (a store that may meet the place, a call behind which other threads may have stored, another loop) keeps it.
+Unsure  (a store that may meet the place, a call behind which other threads may have stored, another loop, a load that
+        nothing active was made of so far) keeps it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def reuse_loads(facts: Facts) -> None:
 
 
 def _reuse(facts: Facts, function: Function) -> None:
-    dominators, loops = facts.dominators[function], facts.loops[function]
+    dominators, loops, is_active = facts.dominators[function], facts.loops[function], facts.activity.is_active
     between = Between(function, dominators.predecessors)
     changes = [i for i in function.instructions
                if isinstance(i, (Store, AtomicRMW)) or i.opcode == "cmpxchg" or may_meet_others(i)]
@@ -43,6 +44,8 @@ def _reuse(facts: Facts, function: Function) -> None:
                 assert load.block is not None
                 home = loops.innermost[load.block]
                 if not dominators.dominates(load.block, block) or (home and not home.contains(loops.innermost[block])):
+                    continue
+                if is_active(i) and not is_active(load):
                     continue
                 if node not in by_node:
                     by_node[node] = between.index(c for c in changes if _may_change(facts, c, node))

@@ -85,3 +85,25 @@ def test_which_loads_are_left(name):
 def test_arguments_that_may_overlap():
     """Each store may be to the other array: all loads stay but for those with no store in between."""
     assert set(CASES) - loads(disjoint=False) == {"%more"}
+
+
+PASSIVE = """
+define i32 @f(ptr %result, ptr %error, ptr %x, ptr %out) {
+  %for.nobody = load double, ptr %x
+  store double %for.nobody, ptr %out
+  %for.result = load double, ptr %x
+  %square = fmul double %for.result, %for.result
+  %again = load double, ptr %x
+  %more = fadd double %square, %again
+  store double %more, ptr %out
+  store double %square, ptr %result
+  ret i32 0
+}
+"""
+
+
+def test_a_load_that_nothing_active_is_made_of_stands_for_none_that_is_active():
+    notes = Notes(PASSIVE)
+    facts = gather(notes.module, Task("f", "reverse", frozenset([2]), ((2, DOUBLE), (3, DOUBLE))))
+    reuse_loads(facts)
+    assert [str(i) for i in notes.function().instructions if isinstance(i, Load)] == ["%for.nobody", "%for.result"]

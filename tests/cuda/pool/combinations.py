@@ -91,3 +91,20 @@ def _(x, y, out):
                 u, slopes[0] = 0.6 * u + 0.2 * math.sin(u * v), 0.6 * slopes[0] + c * (v * slopes[0] + u * slopes[1])
                 v, slopes[1] = 0.5 * v + 0.3 * u * v, (0.5 + 0.3 * u) * slopes[1] + 0.3 * v * slopes[0]
             out[i] += np.prod(v * slopes[0] + u * slopes[1])
+
+
+@entry(arguments=lambda rng: (rng.normal(size=96), rng.normal(size=96), np.zeros(5)), grid=1, block=96, active=(0, 2))
+def read_for_nobody_and_for_a_sum(x, unwatched, sums):
+    """What the first load gives goes where nobody looks; the others are of the same place."""
+    i, t = cuda.grid(1), cuda.threadIdx.x
+    v = math.cos(unwatched[i]) * x[i]
+    for _ in range(3, (t % 7) % 3, -1):
+        cuda.atomic.add(sums, t % 5, 0.6 * x[i] - 0.3 * x[i])
+    unwatched[i] += v
+
+
+@read_for_nobody_and_for_a_sum.numpy
+def _(x, unwatched, sums):
+    t = np.arange(96)
+    np.add.at(sums, t % 5, (3 - t % 7 % 3) * 0.3 * x)
+    unwatched += np.cos(unwatched) * x
