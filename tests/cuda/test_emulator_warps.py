@@ -175,6 +175,20 @@ def test_activemask_in_a_branch():
     assert (out[1::4] & ALL == 0x22222222).all()
 
 
+def active_while_others_wait(out):
+    i = cuda.grid(1)
+    if i < 5:
+        out[i] = cuda.activemask()
+    out[i] += 100 * cuda.shfl_sync(0xFFFFFFFF, i, 3)
+
+
+def test_activemask_while_others_wait_for_all():
+    out = np.zeros(32, np.int64)
+    emulated(active_while_others_wait, I64).launch(1, 32, flatten(out))
+    np.testing.assert_array_equal(out, 300 + np.where(np.arange(32) < 5, 31, 0))
+
+
+
 def test_lane_outside_of_its_mask_is_misuse():
     @cuda.jit
     def outside(x):

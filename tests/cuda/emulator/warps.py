@@ -94,8 +94,8 @@ def ready_groups(waiting: Lanes, alive: set[int], stuck: bool) -> list[Lanes]:
     """Groups of waiting lanes of a warp that may go on. `alive` are the lanes that have not returned.
 
     A group is complete when all living lanes that its mask names wait at the same operation. Lanes that meet without
-    the others of the group do so first. Lanes that ask which lanes
-    are active wait until the others can go no further (`stuck`), so that the answer is as converged as it can be.
+    the others of the group do so first, and those that ask which lanes are active: these wait until the others can go
+    no further (`stuck`), so that the answer is as converged as it can be.
     """
     groups, seen = [], set()
     for lane, own in sorted(waiting.items()):
@@ -108,7 +108,7 @@ def ready_groups(waiting: Lanes, alive: set[int], stuck: bool) -> list[Lanes]:
         if not named <= waiting.keys():
             continue
         group = {other: waiting[other] for other in named}
-        if any(operands[0] != ACTIVE and not mask_of(operands) >> lane & 1 for operands in group.values()):
+        if any(operands[0] == ACTIVE or not mask_of(operands) >> lane & 1 for operands in group.values()):
             continue
         for other, operands in group.items():
             if (operands[0], mask_of(operands)) != (own[0], mask) \
