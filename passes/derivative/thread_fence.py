@@ -66,7 +66,7 @@ def _check_warps(facts: Facts, function: Function, together: list[Call], parting
         if not mirrored or branch.opcode not in ("br", "switch") or not branch.operands:
             continue
         condition = branch.operands[0]
-        if condition not in parting.divergent_values or _is_same_in_warps(facts, condition):
+        if _is_same_in_warps(facts, condition, parting):
             continue
         between = parting.between(block)
         for i in together:
@@ -99,8 +99,13 @@ def _names_all(i: Call) -> bool:
     return not (i.callee_name or "").startswith(OF_A_WARP) or (isinstance(mask, ConstantInt) and mask.value == -1)
 
 
-def _is_same_in_warps(facts: Facts, condition: Value) -> bool:
-    """A test of which warp it is: the thread's number against a multiple of 32, in a block of one dimension."""
+def _is_same_in_warps(facts: Facts, condition: Value, parting: Uniformity) -> bool:
+    """A test of which warp it is: the thread's number against a multiple of 32, in a block of one dimension; or one
+    that is the same for all threads, or made of such tests."""
+    if condition not in parting.divergent_values:
+        return True
+    if isinstance(condition, Instruction) and condition.opcode in ("and", "or", "xor", "select", "freeze"):
+        return all(_is_same_in_warps(facts, part, parting) for part in condition.operands)
     if not facts.task.in_a_row or not isinstance(condition, Compare):
         return False
     left, right = condition.operands

@@ -14,7 +14,7 @@ from cuda.emulator import available
 from cuda.machines import Emulated
 from cuda.pool.entry import Kernel
 from cuda.pool.functions import chebyshev
-from numba import cuda
+from numba import cuda, int32
 
 import numbad as nd
 from numbad.cuda.launch import Derivative
@@ -38,6 +38,16 @@ def the_first_warp_goes_on(x, out):
     v = x[i] * cuda.shfl_xor_sync(FULL, x[i], 2)
     if t < 32:
         v += math.sin(cuda.shfl_down_sync(FULL, v, 4))
+    out[i] = v
+
+
+@cuda.jit
+def the_first_warp_goes_on_if_all_agree(x, out):
+    i, t = cuda.grid(1), cuda.threadIdx.x
+    v = x[i] * cuda.shfl_xor_sync(FULL, x[i], 2)
+    if cuda.syncthreads_count(int32(v > 0.0)) > 3:
+        if t < 32:
+            v += math.sin(cuda.shfl_down_sync(FULL, v, 4))
     out[i] = v
 
 
@@ -91,7 +101,8 @@ def drawn(rng):
     return rng.normal(size=64), np.zeros(64)
 
 
-@pytest.mark.parametrize("kernel", [return_before_all, the_first_warp_goes_on, half_a_warp_with_its_mask,
+@pytest.mark.parametrize("kernel", [return_before_all, the_first_warp_goes_on, the_first_warp_goes_on_if_all_agree,
+                                    half_a_warp_with_its_mask,
                                     through_a_recursive_function],
                          ids=lambda kernel: kernel.py_func.__name__)
 def test_right(kernel):
