@@ -12,7 +12,7 @@ Sampaio, Pereira and Meira (Divergence analysis and optimizations, PACT 2011).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from numbad.passes.analysis.dominators import Postdominators
 from numbad.passes.analysis.memory import Memory
@@ -70,6 +70,25 @@ class Uniformity:
                 for i in block.instructions:  # what a loop leaves behind differs with the number of its iterations
                     if any(user.block is not block for user in i.users):
                         self._add(i)
+
+    def differs_there(self, value: Value, headers: Container[Block]) -> bool:
+        """Whether it may differ between threads that are at one place together. What counts the iterations of a loop
+        (a phi of one of the `headers`) does not, however the threads have come to the loop, unless they began with
+        different numbers."""
+        seen: set[Value] = set()
+        work = [value]
+        while work:
+            value = work.pop()
+            if value in seen or value not in self.divergent_values:
+                continue
+            seen.add(value)
+            if not isinstance(value, Instruction) or self._begins(value):
+                return True
+            if isinstance(value, Phi) and value.block not in headers:
+                return True
+            work += value.arguments if isinstance(value, Call) else [
+                o for o in value.operands if not isinstance(o, Block)]
+        return False
 
     def between(self, block: Block) -> set[Block]:
         """What lies between a branch and the block where all of its ways meet."""

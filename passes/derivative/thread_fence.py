@@ -61,12 +61,13 @@ def _check_warps(facts: Facts, function: Function, together: list[Call], parting
     """Lanes that a mask names may have returned; then the others do not wait for them. In the derivative these lanes
     go back: if they meet lanes of their warp there, at an operation before that branch, both wait for each other."""
     mirrored = {i.block for i in together if _is_mirrored(facts, i)}
+    headers = {loop.header for loop in facts.loops[function].loops}
     for block in facts.live[function]:
         branch = block.terminator
         if not mirrored or branch.opcode not in ("br", "switch") or not branch.operands:
             continue
         condition = branch.operands[0]
-        if _is_same_in_warps(facts, condition, parting):
+        if not parting.differs_there(condition, headers) or _is_same_in_warps(facts, condition, parting):
             continue
         between = parting.between(block)
         for i in together:

@@ -52,6 +52,26 @@ def the_first_warp_goes_on_if_all_agree(x, out):
 
 
 @cuda.jit
+def a_loop_for_those_in_range(x, out, steps):
+    i = cuda.grid(1)
+    if i < x.size:
+        v = x[i]
+        for k in range(steps):
+            v = 0.5 * v + math.sin(cuda.shfl_xor_sync(FULL, v, 1 + k % 3))
+        out[i] = v
+
+
+@cuda.jit
+def a_loop_of_each_lanes_own_length(x, out, steps):
+    i = cuda.grid(1)
+    if i < x.size:
+        v = x[i]
+        for _ in range(steps + i % 2):
+            v = 0.5 * v + math.sin(cuda.shfl_xor_sync(FULL, v, 2))
+        out[i] = v
+
+
+@cuda.jit
 def half_a_warp_with_its_mask(x, out):
     i = cuda.grid(1)
     v = x[i] * cuda.shfl_xor_sync(FULL, x[i], 2)
@@ -118,6 +138,16 @@ def test_refused_in_reverse_mode(kernel):
     tangent, moved = np.zeros(64), out.copy()
     Derivative(kernel, "forward", Emulated())[1, 64](nd.Dup(x, np.ones(64)), nd.Dup(moved, tangent))
     assert np.all(tangent[:16] != 0)
+
+
+def test_loops():
+    """Lanes that are in a loop together are in it equally long, unless its length is each lane's own."""
+    check_derivatives(Kernel("a_loop_for_those_in_range", a_loop_for_those_in_range, lambda rng: (*drawn(rng), 5), 1,
+                             96, active=(0, 1)))
+    x, out = drawn(np.random.default_rng(0))
+    with pytest.raises(nd.Unsupported, match="some of its lanes do not come to"):
+        Derivative(a_loop_of_each_lanes_own_length, "reverse", Emulated())[1, 64](
+            nd.Dup(x, np.zeros(64)), nd.Dup(out, np.ones(64)), nd.Const(5))
 
 
 def test_which_warp_it_is_shows_in_one_dimension_only():
