@@ -1,6 +1,6 @@
 """Derivatives of what numba-cuda compiles. Importing this imports no numba-cuda.
 
-Of kernels, launched as they are: `jvp` and `vjp` here, and `check_grads`. Of device functions, called in kernels:
+Of kernels, launched as they are: `jvp`, `vjp` and `check_grads` here. Of device functions, called in kernels:
 `numbad.grad` and its relatives take them too, and functions for the host as device functions.
 
     @cuda.jit(device=True)
