@@ -139,9 +139,10 @@ def check_tangents(drawn, tangents):
 
 
 def derivative_of(kernel, mode):
-    """As the engine makes it."""
+    """As the engine makes it for the kernel's launch."""
     active = tuple(k in kernel.active for k in range(len(kernel.drawn(0))))
-    return derive(kernel.kernel, kernel.argtypes(), Request(mode, active))
+    in_a_row = mode == "reverse" and not isinstance(kernel.grid, tuple) and not isinstance(kernel.block, tuple)
+    return derive(kernel.kernel, kernel.argtypes(), Request(mode, active, in_a_row=in_a_row))
 
 
 def check_refused(kernel):
