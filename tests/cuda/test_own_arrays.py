@@ -79,7 +79,7 @@ def test_without_unrolling(name, monkeypatch):
 def test_the_whole_pool_without_unrolling(monkeypatch):
     room_for_all(monkeypatch)
     on_stacks = [name for name in POOL if check_equal(name, monkeypatch)]
-    assert len(on_stacks) > 20, on_stacks
+    assert len(on_stacks) > 5, on_stacks
 
 
 @pytest.mark.parametrize("name, places", [

@@ -204,7 +204,7 @@ def test_guards_that_cannot_matter(name: str) -> None:
 def test_switches_change_derivatives() -> None:
     """Else the tests above compare equal programs."""
     names = ["ragged_rows", "convolution", "wave_equation", "pair_forces", "heat_on_a_plate", "european_option",
-             "differences_used_twice", "table_of_rows", "bounded_everywhere"]
+             "differences_used_twice", "table_of_rows", "bounded_everywhere", "view_written_base_read"]
     texts = {options: [differentiated(name, options).derivative.text for name in names]
              for options in (Options(), *(replace(Options(), **{switch: False}) for switch in SWITCHES))}
     assert len({str(text) for text in texts.values()}) == 1 + len(set(SWITCHES) - OF_A_GPU)
